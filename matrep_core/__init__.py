@@ -1,0 +1,1 @@
+"""MatRep's core: formulas -> training -> runs -> frames -> views. It never imports streamlit."""

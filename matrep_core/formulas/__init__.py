@@ -1,0 +1,1 @@
+"""Formulas: their shape, reading, checking, demo data and splits."""

@@ -1,0 +1,1 @@
+"""The network: material vectors -> mixture vector -> property."""

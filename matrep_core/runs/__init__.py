@@ -1,0 +1,1 @@
+"""Runs on disk: the run directory, its atomic commits and its frames. No torch in here."""

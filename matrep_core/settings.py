@@ -1,0 +1,112 @@
+"""What a training run is told: one frozen record, checked as a whole before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from matrep_core.errors import SettingRefused
+from matrep_core.limits import Bound
+
+
+def _number(default: float, sentence: str, low: float, high: float, *, whole: bool = True) -> Any:
+    return field(default=default, metadata={"sentence": sentence, "bound": Bound(low, high, whole)})
+
+
+def _choice(default: str, sentence: str, *choices: str) -> Any:
+    return field(default=default, metadata={"sentence": sentence, "choices": choices})
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The settings of one run. Each field carries the sentence and the bound that pages and commands show."""
+
+    property: str = field(default="", metadata={"sentence": "The measured property that the model learns to predict."})
+    conditions: tuple[str, ...] = field(
+        default=(), metadata={"sentence": "Numbers that the property was measured at; they become inputs of the model."}
+    )
+    recipe: str = _choice("default", "Where the other settings start from.", "default", "report")
+
+    n_entries: int = _number(10, "How many numbers describe one material.", 1, 256)
+    code_activation: str = _choice(
+        "tanh", "Bounds the material vector; identity leaves it free.", "tanh", "sigmoid", "identity"
+    )
+    start: float = _number(
+        0.01, "Standard deviation of the random start of the free vectors; 0 starts all at one point.", 0, 1, whole=False
+    )
+    hidden_width: int = _number(128, "Neurons in each hidden layer of the regressor.", 1, 1024)
+    hidden_layers: int = _number(4, "Hidden layers of the regressor.", 1, 8)
+    hidden_activation: str = _choice("tanh", "Activation of the hidden layers.", "tanh", "sigmoid", "relu")
+
+    scale: str = _choice(
+        "auto", "Scale on which the error counts; auto follows the property.", "auto", "linear", "sqrt", "log", "raw"
+    )
+    loss: str = _choice("huber", "What training minimises.", "huber", "absolute", "squared")
+    schedule: str = _choice("one-cycle", "How the learning rate moves over the steps.", "one-cycle", "constant")
+    learning_rate: float = _number(0.005, "Highest learning rate of AdamW.", 1e-6, 1, whole=False)
+    weight_decay: float = _number(0.01, "AdamW's decay of the regressor's weights.", 0, 1, whole=False)
+    vector_decay: float = _number(0.0, "AdamW's decay of the free vectors.", 0, 1, whole=False)
+    batch_size: int = _number(128, "Measurements in one step.", 1, 65_536)
+    steps: int = _number(4_000, "Steps at most.", 1, 10_000_000)
+    patience: float = _number(
+        1.0, "Share of the steps that may pass without a better validation error before training stops; 1 never stops.",
+        0.01, 1, whole=False,
+    )  # fmt: skip
+    validation_share: float = _number(
+        0.15, "Share of the training formulas kept aside to find the best step; 0 uses none and keeps the last step.",
+        0, 0.5, whole=False,
+    )  # fmt: skip
+
+    split: str = _choice("random", "Which formulas are kept for evaluation.", "random", "unseen", "grouped")
+    train_share: float = _number(0.7, "Share of the formulas that train; the others evaluate.", 0.05, 0.95, whole=False)
+    seed: int = _number(0, "Number that fixes the split, the start and the order of the formulas.", 0, 2**31 - 1)
+    frames: int = _number(96, "How many steps keep a picture of all material vectors.", 2, 200)
+
+    def checked(self) -> TrainingSettings:
+        """Return self; raises SettingRefused at the first field that is out of its bound."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if "bound" in each.metadata:
+                each.metadata["bound"].check(each.name, value)
+            elif "choices" in each.metadata and value not in each.metadata["choices"]:
+                raise SettingRefused(each.name, value, f"choose one of {', '.join(each.metadata['choices'])}.")
+        if not isinstance(self.property, str) or not self.property:
+            raise SettingRefused("property", self.property, "name the property to predict.")
+        if not isinstance(self.conditions, tuple) or not all(isinstance(c, str) and c for c in self.conditions):
+            raise SettingRefused("conditions", self.conditions, "give the names of conditions.")
+        if len(set(self.conditions)) < len(self.conditions):
+            raise SettingRefused("conditions", self.conditions, "name each condition once.")
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "conditions": list(self.conditions)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> TrainingSettings:
+        """The settings of a run on disk; raises SettingRefused for an unknown or missing field."""
+        known = {each.name for each in fields(cls)}
+        for name in stored.keys() ^ known:
+            raise SettingRefused(name, stored.get(name), "this version of MatRep expects exactly its own settings.")
+        if not isinstance(stored["conditions"], list):
+            raise SettingRefused("conditions", stored["conditions"], "give a list of names.")
+        return cls(**{**stored, "conditions": tuple(stored["conditions"])}).checked()
+
+
+# The research's own training: raw target, constant rate, batch 32, to the end, no step chosen afterwards.
+REPORT = {
+    "recipe": "report", "scale": "raw", "loss": "absolute", "schedule": "constant", "learning_rate": 0.001,
+    "batch_size": 32, "steps": 195_000, "patience": 1.0, "validation_share": 0.0,
+}  # fmt: skip
+RECIPES: dict[str, dict[str, Any]] = {"default": {"recipe": "default"}, "report": REPORT}
+
+
+def from_recipe(recipe: str, **changes: Any) -> TrainingSettings:
+    """The settings of a recipe with the user's changes; raises SettingRefused where they do not fit."""
+    if recipe not in RECIPES:
+        raise SettingRefused("recipe", recipe, f"choose one of {', '.join(RECIPES)}.")
+    unknown = changes.keys() - {each.name for each in fields(TrainingSettings)}
+    if unknown:
+        name = sorted(unknown)[0]
+        raise SettingRefused(name, changes[name], "there is no such setting.")
+    return replace(TrainingSettings(**RECIPES[recipe]), **changes).checked()
