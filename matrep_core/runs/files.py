@@ -1,0 +1,111 @@
+"""The few ways in which MatRep touches run files: strict JSON, atomic replacement, locks that die with their holder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matrep_core.errors import RunBroken, RunBusy
+
+MAX_JSON_BYTES = 64 * 2**20
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Strict JSON: no duplicate keys, no NaN or Infinity. Raises ValueError."""
+    try:
+        return json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """One JSON object from a run; raises RunBroken naming the file where it is missing or malformed."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_JSON_BYTES + 1)
+        if len(text) > MAX_JSON_BYTES:
+            raise ValueError("larger than any file that MatRep writes")
+        record = parse_json(text)
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
+    except (OSError, ValueError) as error:
+        raise RunBroken(f"{path.parent.name}/{path.name} cannot be read: {error}. Delete the run or load it again.") from None
+    return record
+
+
+def write_json(path: Path, record: dict[str, Any], *, durable: bool = False) -> None:
+    """Replace ``path`` in one step, so that a reader sees the old or the new record and never half of one."""
+    replace_file(path, json.dumps(record, indent=1, allow_nan=False).encode(), durable=durable)
+
+
+def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside ``folder`` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def held_lock(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold ``path`` locked; the lock is the kernel's and frees itself when the holder is killed.
+
+    Raises RunBusy with the sentence ``busy`` where another process holds it and ``wait`` is false.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunBusy(busy) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock at ``path``; takes nothing and creates nothing."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -1,0 +1,282 @@
+"""The run directory: where runs live, how one is made, opened, listed and deleted. RUN_FORMAT.md draws it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy
+from matrep_core.formulas.schema import FormulaSet
+from matrep_core.formulas.storage import content_hash, read_formula_set, write_formula_set
+from matrep_core.runs.checkpoint import read_sealed
+from matrep_core.runs.files import is_locked, parse_json, read_json, sync_folder, write_json
+from matrep_core.runs.frames import FrameReader
+from matrep_core.settings import TrainingSettings
+
+FORMAT = 1
+PARTS = ("", "train", "validation", "eval")  # "" = the formula has no value of the property
+STATES = ("queued", "training", "stopped", "done", "failed", "lost")
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def artifacts_root() -> Path:
+    """The folder that holds runs, data sets and caches: $MATREP_ARTIFACTS, or ``artifacts`` beside app.py."""
+    return Path(os.environ.get("MATREP_ARTIFACTS") or Path(__file__).resolve().parents[2] / "artifacts")
+
+
+def new_run_id(property_name: str, n_entries: int) -> str:
+    """A fresh name that sorts by time and tells what the run is, for example 20261124-101530-viscosity-n10-3fa2."""
+    words = re.sub(r"[^a-z0-9]+", "-", property_name.lower()).strip("-")[:30] or "property"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{words}-n{n_entries}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands: ``state`` is one of STATES; ``message`` a sentence where something went wrong."""
+
+    state: str
+    step: int
+    steps: int
+    best_step: int | None
+    seconds: float  # spent training, all sessions together
+    message: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What the list of runs shows without opening data or frames."""
+
+    id: str
+    created: str  # ISO 8601, UTC
+    data_name: str
+    settings: TrainingSettings
+    unit: str
+    status: Status
+    eval_mae: float | None
+
+
+class Run:
+    """One run on disk, read lazily; nothing is cached that a running training may still change."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.id = self.path.name
+        if not (self.path / "config.json").is_file():
+            raise NotThere(f"There is no run {self.id!r}. Choose one from the list of runs on the Train page.")
+        config = read_json(self.path / "config.json")
+        if config.get("format") != FORMAT:
+            raise RunBroken(f"{self.id} has run format {config.get('format')!r}; this MatRep reads format {FORMAT}.")
+        try:
+            self.settings = TrainingSettings.from_json(config["settings"])
+            self.created, self.data_name, self.unit = (str(config[k]) for k in ("created", "data_name", "unit"))
+            self.scale, self._data_hash = str(config["scale"]), str(config["data_hash"])
+        except (KeyError, TypeError, AttributeError, MatRepError) as error:
+            raise RunBroken(f"{self.id}/config.json is not a MatRep run: {error}") from None
+
+    @cached_property
+    def data(self) -> FormulaSet:
+        """The formulas that the run was made from; raises RunBroken where they changed since."""
+        data = read_formula_set(self.path / "data")
+        if content_hash(data) != self._data_hash:
+            raise RunBroken(f"{self.id}/data is not the data that the run was trained on. Load the run again.")
+        return data
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """(F,) for every formula "train", "validation", "eval", or "" where it has no value of the property."""
+        stored = read_json(self.path / "split.json").get("parts")
+        allowed = set(PARTS)
+        if not isinstance(stored, list) or len(stored) != len(self.data.formula_ids) or not allowed.issuperset(stored):
+            raise RunBroken(f"{self.id}/split.json does not fit the run's formulas.")
+        return np.array(stored, dtype=object)
+
+    @cached_property
+    def support(self) -> np.ndarray:
+        """(M,) int: in how many formulas of the training part (validation included) each material occurs."""
+        rows = np.isin(self.parts, ["train", "validation"])
+        return np.bincount(self.data.amounts[rows].indices, minlength=len(self.data.materials))
+
+    def status(self) -> Status:
+        """Where the run stands now. A training whose process is gone without a word is "lost"."""
+        held = is_locked(self.path / "lock")
+        record = read_json(self.path / "status.json")
+        try:
+            status = Status(**record)
+            if status.state not in STATES or type(status.step) is not int or type(status.steps) is not int:
+                raise TypeError
+        except TypeError:
+            raise RunBroken(f"{self.id}/status.json is not a MatRep status.") from None
+        if status.state in ("queued", "training") and not held:
+            lost = "Its process ended without a word. Resume it; it goes on from its last checkpoint."
+            return Status(**{**record, "state": "lost", "message": lost})
+        return status
+
+    def metrics(self) -> pd.DataFrame:
+        """The recorded steps so far: step, learning_rate, train_loss and, in the property's unit, *_mae."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        try:
+            rows = [parse_json(line) for line in lines if line.endswith(b"\n")]
+            return pd.DataFrame(rows, columns=list(METRICS)).astype(dict.fromkeys(METRICS, float)).astype({"step": int})
+        except (ValueError, TypeError) as error:
+            raise RunBroken(f"{self.id}/metrics.jsonl is damaged: {error}") from None
+
+    def frames(self) -> FrameReader:
+        return FrameReader(self.path, len(self.data.materials), self.settings.n_entries)
+
+    def frame_steps(self) -> np.ndarray:
+        """(T,) int64 steps of the frames so far."""
+        return self.frames().steps
+
+    def frame(self, number: int) -> np.ndarray:
+        """(M, N_entries) float32 material vectors of one frame."""
+        return self.frames().vectors(number)
+
+    def frames_packed(self) -> tuple[np.ndarray, float]:
+        """(T, M, N_entries) int16 of all frames on one common scale, and that scale."""
+        return self.frames().all_packed()
+
+    def kept_model(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Tensors and facts of the model that the run keeps (its best step, or its last); raises NotThere before."""
+        if not (self.path / "model").is_dir():
+            raise NotThere(f"{self.id} has no finished model yet. Wait until its training is done or stopped.")
+        return read_sealed(self.path / "model")
+
+    @property
+    def kept_step(self) -> int:
+        """The step whose vectors ``vectors()`` gives: the kept model's, or the newest frame's while it trains."""
+        if (self.path / "model").is_dir():
+            return int(self.kept_model()[1]["step"])
+        steps = self.frame_steps()
+        if not len(steps):
+            raise NotThere(f"{self.id} has not started to train. Wait a moment, or look at the Train page.")
+        return int(steps[-1])
+
+    def vectors(self) -> np.ndarray:
+        """(M, N_entries) float32 material vectors of ``kept_step``."""
+        if (self.path / "model").is_dir():
+            vectors = self.kept_model()[0].get("material_vectors")
+            if vectors is None or vectors.shape != (len(self.data.materials), self.settings.n_entries):
+                raise RunBroken(f"{self.id}/model does not fit the run's materials.")
+            return vectors
+        if not len(self.frames()):
+            raise NotThere(f"{self.id} has not started to train. Wait a moment, or look at the Train page.")
+        return self.frame(-1)
+
+    def scores(self) -> dict[str, Any]:
+        """The kept model's errors: full, eval and train, each with mae, rmse, r2 and, on a log scale, log10_rmse."""
+        return dict(self.kept_model()[1]["scores"])
+
+    def predictions(self) -> pd.DataFrame:
+        """One row a measurement: formula_id, part, measured and predicted in the property's unit."""
+        tensors, _ = self.kept_model()
+        ids = np.array(self.data.formula_ids, dtype=object)
+        try:
+            rows = tensors["formula"]
+            return pd.DataFrame(
+                {
+                    "formula_id": ids[rows],
+                    "part": self.parts[rows],
+                    "measured": tensors["measured"],
+                    "predicted": tensors["predicted"],
+                }
+            )
+        except (KeyError, IndexError, ValueError):
+            raise RunBroken(f"{self.id}/model does not fit the run's formulas.") from None
+
+
+METRICS = (
+    "step", "learning_rate", "train_loss", "train_mae", "validation_mae", "eval_mae", "seconds",
+)  # fmt: skip
+
+
+def create_run(path: Path, data: FormulaSet, settings: TrainingSettings, parts: np.ndarray, scale: str) -> Run:
+    """Make a new run directory, whole or not at all: config, data, split and a status of "queued".
+
+    Raises RunBusy where ``path`` exists already, RunBroken where the disk refuses.
+    """
+    path = Path(path).absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunBusy(f"{path.name} exists already. Choose another name for the run, or delete that one first.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    target = data.property_named(settings.property)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        write_formula_set(data, temporary / "data")
+        write_json(temporary / "split.json", {"parts": parts.tolist()}, durable=True)
+        config = {
+            "format": FORMAT, "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "data_name": data.name,
+            "data_hash": content_hash(data), "unit": target.unit, "scale": scale, "settings": settings.to_json(),
+        }  # fmt: skip
+        write_json(temporary / "config.json", config, durable=True)
+        write_status(temporary, Status("queued", 0, settings.steps, None, 0.0, ""))
+        (temporary / "lock").touch()
+        os.rename(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunBroken(f"The run could not be written to {path.parent.name}: {error.strerror}.") from None
+    return Run(path)
+
+
+def write_status(path: Path, status: Status) -> None:
+    write_json(path / "status.json", vars(status))
+
+
+def runs_folder(root: Path) -> Path:
+    return Path(root) / "runs"
+
+
+def open_run(root: Path, run_id: str) -> Run:
+    """The run of that id below ``root``; raises NotThere for any text that is not the id of a run."""
+    if not _RUN_ID.fullmatch(run_id) or not (runs_folder(root) / run_id).is_dir():
+        raise NotThere(f"There is no run {run_id[:80]!r}. Choose one from the list of runs on the Train page.")
+    return Run(runs_folder(root) / run_id)
+
+
+def summary(run: Run) -> RunSummary:
+    """What the list of runs shows; reads the last line of the metrics at most, never data or frames."""
+    try:
+        eval_mae = float(read_json(run.path / "scores.json")["eval"]["mae"])
+    except (RunBroken, KeyError, TypeError, ValueError):
+        eval_mae = None
+    return RunSummary(run.id, run.created, run.data_name, run.settings, run.unit, run.status(), eval_mae)
+
+
+def list_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
+    """All runs below ``root``, newest first, and one sentence for each folder that does not open."""
+    found: list[RunSummary] = []
+    broken: list[str] = []
+    folder = runs_folder(root)
+    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
+        if not _RUN_ID.fullmatch(path.name) or not path.is_dir():
+            continue
+        try:
+            found.append(summary(Run(path)))
+        except MatRepError as error:
+            broken.append(str(error))
+    return sorted(found, key=lambda s: (s.created, s.id), reverse=True), broken
+
+
+def delete_run(root: Path, run_id: str) -> None:
+    """Remove a run for good; raises RunBusy while it trains. A half-deleted run is never listed."""
+    if not _RUN_ID.fullmatch(run_id) or not (runs_folder(root) / run_id).is_dir():
+        raise NotThere(f"There is no run {run_id[:80]!r}.")
+    path = runs_folder(root) / run_id
+    if is_locked(path / "lock"):
+        raise RunBusy(f"{run_id} is training. Stop it before you delete it.")
+    doomed = path.with_name(f".deleted-{run_id}-{secrets.token_hex(4)}")
+    os.rename(path, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
