@@ -1,0 +1,1 @@
+"""What the pages share: page set-up, charts and the viewer component."""

@@ -1,0 +1,151 @@
+"""What every page begins with: its place in the navigation, its heading, its errors and its address.
+
+A page is one file below ``pages/`` and one line in ``PAGES``; its first call is ``start_page``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from matrep_core.errors import MatRepError
+
+ROOT = Path(__file__).resolve().parent.parent
+ABOUT = "**MatRep** shows what a model learned about raw materials from the formulas that contain them."
+URL_NAMES = ("run", "step", "material", "data")
+
+log = logging.getLogger("matrep")
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One line of the navigation; ``name`` is the file below pages/ and the path in the address."""
+
+    section: str
+    name: str
+    title: str
+    icon: str
+
+
+PAGES = (
+    PageEntry("Data", "data", "Data", ":material/table_view:"),
+    PageEntry("Model", "train", "Train", ":material/model_training:"),
+    PageEntry("Explore", "materials", "Materials", ":material/scatter_plot:"),
+    PageEntry("Explore", "similar", "Similar", ":material/join_inner:"),
+)
+
+
+def page_file(name: str) -> Path:
+    """The file of the page of that name."""
+    return ROOT / "pages" / f"{name}.py"
+
+
+def navigation() -> StreamlitPage:
+    """Declare all pages to Streamlit; return the one that the address asks for, ready to ``run()``.
+
+    Streamlit gives its default page the empty address, so the default here is a hidden page that leads to
+    the first one: ``/`` and ``/data`` both work.
+    """
+    sections: dict[str, list[StreamlitPage]] = {}
+    for entry in PAGES:
+        page = st.Page(page_file(entry.name), title=entry.title, icon=entry.icon, url_path=entry.name)
+        sections.setdefault(entry.section, []).append(page)
+    home = st.Page(_home, title="MatRep", default=True, visibility="hidden")
+    chosen = st.navigation({"": [home], **sections})
+    st.session_state["_through_app"] = True
+    return chosen
+
+
+def _home() -> None:
+    st.switch_page(page_file(PAGES[0].name), query_params=st.query_params.to_dict())
+
+
+def start_page(title: str, sentence: str) -> None:
+    """Title and the one sentence that says what the page shows. Both are the program's own text, as Markdown."""
+    _pass_through_app()
+    st.title(title, anchor=False)
+    st.write(sentence)
+
+
+def _pass_through_app() -> None:
+    """Start over through app.py where Streamlit ran a page without it.
+
+    A server takes a ``pages`` folder for its older kind of app, which runs page files alone, until
+    ``st.navigation`` has been called once in its process. A first session that opens the address of a page
+    therefore never reaches app.py. Calling it here ends that for the whole process. A page that is itself
+    the main script (as in a test) comes back without app.py and then simply runs.
+    """
+    if st.session_state.pop("_through_app", False) or st.session_state.get("_sent_to_app"):
+        return
+    st.session_state["_sent_to_app"] = True
+    navigation()
+    del st.session_state["_through_app"]
+    st.rerun()
+
+
+@contextmanager
+def show_errors() -> Iterator[None]:
+    """Show what goes wrong inside as one sentence and end the page there; also usable as a decorator.
+
+    A MatRepError is shown in its own words; anything else is logged with its traceback and shown as a
+    plain sentence, because a traceback helps no chemist and may hold what is not meant to be shown.
+    """
+    try:
+        yield
+    except MatRepError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+    except Exception:
+        log.exception("The page met an error that it did not expect.")
+        st.error(
+            "This part of the page failed for a reason that MatRep did not expect. "
+            "The server's log has the details; reload the page to try again.",
+            icon=":material/error:",
+        )
+    else:
+        return
+    st.stop()
+
+
+def plain(text: str) -> str:
+    """``text`` for a Markdown field that must show it as written: a material name, a file name.
+
+    Every mark of Markdown is escaped; a word joiner breaks Streamlit's ``:name:`` of emoji and icons, which
+    no escape reaches.
+    """
+    escaped = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    return re.sub(r"(\\:)(?=\S)", "\\1\N{WORD JOINER}", escaped)
+
+
+def empty_state(sentence: str, page: str, label: str) -> None:
+    """What a page shows while there is nothing to show: one sentence and the link to the next step."""
+    with st.container(border=True):
+        st.write(sentence)
+        link(page, label)
+
+
+def link(page: str, label: str, **address: str | int | None) -> None:
+    """A link to a page of ``PAGES`` that carries values of the address, such as ``run=…, material=…``."""
+    entry = next(each for each in PAGES if each.name == page)
+    carried = {name: str(value) for name, value in address.items() if value is not None}
+    st.page_link(page_file(page), label=label, icon=entry.icon, query_params=carried)
+
+
+def from_url(name: str) -> str | None:
+    """A value of the page's address, or None where it is absent or empty."""
+    return st.query_params.get(name) or None
+
+
+def to_url(**values: str | int | None) -> None:
+    """Write values into the page's address; None takes one out. The others stay."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != str(value):
+            st.query_params[name] = str(value)

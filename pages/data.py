@@ -1,0 +1,5 @@
+"""Placeholder until the page is built."""
+
+from matrep_ui.page import start_page
+
+start_page("Data", "This page is being built.")
