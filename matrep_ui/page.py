@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from matrep_core.errors import MatRepError
+from matrep_core.runs.store import Run, RunSummary, artifacts_root, list_runs, open_run
 
 ROOT = Path(__file__).resolve().parent.parent
 ABOUT = "**MatRep** shows what a model learned about raw materials from the formulas that contain them."
@@ -113,14 +114,18 @@ def show_errors() -> Iterator[None]:
     st.stop()
 
 
+_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")  # all ASCII punctuation; Markdown lets each be escaped
+_REWRITTEN = re.compile(r":(?=\S)|[-<>=~](?=[->=])|@|www(?=\.)")  # :icon:, arrows, dashes, addresses
+
+
 def plain(text: str) -> str:
     """``text`` for a Markdown field that must show it as written: a material name, a file name.
 
-    Every mark of Markdown is escaped; a word joiner breaks Streamlit's ``:name:`` of emoji and icons, which
-    no escape reaches.
+    Every mark of Markdown is escaped. What Streamlit rewrites after that, where no escape reaches, is broken
+    by an invisible word joiner.
     """
-    escaped = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
-    return re.sub(r"(\\:)(?=\S)", "\\1\N{WORD JOINER}", escaped)
+    joined = _REWRITTEN.sub("\\g<0>\N{WORD JOINER}", text)
+    return _MARKDOWN.sub(r"\\\1", joined).replace("\n", "  \n")
 
 
 def empty_state(sentence: str, page: str, label: str) -> None:
@@ -149,3 +154,55 @@ def to_url(**values: str | int | None) -> None:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != str(value):
             st.query_params[name] = str(value)
+
+
+def url_selectbox(
+    label: str, options: Sequence[str], name: str, show: Callable[[str], str] = str, **drop: None
+) -> str | None:
+    """A selectbox whose choice lives in the address under ``name``; None while nothing valid is chosen.
+
+    A new choice also takes the values named in ``drop`` out of the address, because they belong to the old one.
+    """
+    key = f"url {name}"
+
+    def write() -> None:
+        to_url(**{name: st.session_state[key]}, **drop)
+
+    wanted = from_url(name)
+    st.session_state[key] = wanted if wanted in options else None
+    return st.selectbox(
+        label, options, index=None, key=key, format_func=show, on_change=write, placeholder="Type to search"
+    )
+
+
+def choose_run() -> Run:
+    """The run that the address names, or the last one looked at, or the newest; shown as a selectbox.
+
+    Ends the page with the way onwards where there is no run yet, and with a sentence where the address
+    names none that exists.
+    """
+    root = artifacts_root()
+    runs, broken = list_runs(root)
+    runs = [run for run in runs if run.status.state != "queued"]
+    for sentence in broken:
+        st.warning(plain(sentence), icon=":material/broken_image:")
+    if not runs:
+        empty_state("There is no trained model yet. Train one; its materials then appear here.", "train", "Train a model")
+        st.stop()
+    by_id = {run.id: run for run in runs}
+    last = st.session_state.get("last run")
+    if from_url("run") is None:
+        to_url(run=last if last in by_id else runs[0].id)
+    chosen = url_selectbox("Run", list(by_id), "run", lambda run_id: run_label(by_id[run_id]), step=None)
+    if chosen is None:
+        st.error(plain(f"There is no run {from_url('run')!r}."[:200]) + " Choose one from the list.", icon=":material/error:")
+        st.stop()
+    st.session_state["last run"] = chosen
+    return open_run(root, chosen)
+
+
+def run_label(run: RunSummary) -> str:
+    """One line that tells a run from the others: property, size, data, time, state."""
+    settings = run.settings
+    parts = [settings.property, f"N_entries {settings.n_entries}", run.data_name, run.created.replace("T", " ")[:16]]
+    return " · ".join(parts if run.status.state == "done" else [*parts, run.status.state])
