@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ def write_json(path: Path, record: dict[str, Any], *, durable: bool = False) -> 
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # threads share a pid
     try:
         with temporary.open("wb") as file:
             file.write(content)
