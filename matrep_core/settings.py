@@ -36,7 +36,7 @@ class TrainingSettings:
         0.01, "Standard deviation of the random start of the free vectors; 0 starts all at one point.", 0, 1, whole=False
     )
     hidden_width: int = _number(128, "Neurons in each hidden layer of the regressor.", 1, 1024)
-    hidden_layers: int = _number(4, "Hidden layers of the regressor.", 1, 8)
+    layers: int = _number(4, "Layers of the regressor, the output layer included.", 2, 8)
     hidden_activation: str = _choice("tanh", "Activation of the hidden layers.", "tanh", "sigmoid", "relu")
 
     scale: str = _choice(

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -228,6 +229,18 @@ def create_run(path: Path, data: FormulaSet, settings: TrainingSettings, parts: 
         shutil.rmtree(temporary, ignore_errors=True)
         raise RunBroken(f"The run could not be written to {path.parent.name}: {error.strerror}.") from None
     return Run(path)
+
+
+def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Swap a folder for a new one that ``fill`` writes; a reader sees the old or the new one, or for an instant none."""
+    new, old = (path.with_name(f".{path.name}.{word}") for word in ("new", "old"))
+    fill(new)
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        os.rename(path, old)
+    os.rename(new, path)
+    sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_status(path: Path, status: Status) -> None:
