@@ -16,6 +16,11 @@ MAX_COLUMNS = 20_000  # a wide table has a column a material
 MAX_CELL_CHARACTERS = 10_000
 MAX_FAULTS_SHOWN = 1_000
 WORKBOOK_MEMORY_BYTES = 2 * 2**30  # address space of the process that parses a workbook
+WORKBOOK_SECONDS = 120
+MAX_WORKBOOK_UNPACKED_BYTES = 2**30
+MAX_WORKBOOK_PARTS = 5_000
+MAX_WORKBOOK_SHEETS = 50
+MAX_PARQUET_BYTES = 2 * 2**30  # unpacked
 MAX_RUN_ARCHIVE_BYTES = 2 * 2**30  # an uploaded run, unpacked
 MAX_NEIGHBOURS = 1_000
 
