@@ -160,18 +160,14 @@ def _with_sums(entries: _Amounts, gathered: Gathered) -> _Amounts:
     sums = np.bincount(entries.formula, weights=entries.amount, minlength=count)
     refused = ~sums_within(sums, options) if not options.rescale else sums <= 0
     refused |= sums <= 0
-    rescaling = "" if options.rescale else ", or choose to rescale (--rescale)"
     for f in np.flatnonzero(refused).tolist():
-        if f in gathered.broken:
-            continue
-        file, row, column = gathered.formulas.first_seen[f]
-        gathered.faults.append(
-            fault(file, row, "amount", f"{sums[f]:.10g}", f"the amounts of formula {gathered.formulas.first(f)} do not sum to 100 ± 0.5",
-                  "Give amounts in weight-%; in a wide table, name columns that are no materials as properties or conditions"
-                  f"{rescaling}." if _is_wide(gathered, file) else
-                  f"Mend the amounts{rescaling}, or name a material that completes them (--complete-with)." if sums[f] < limits.AMOUNT_SUM
-                  else f"Mend the amounts{rescaling}.")
-        )  # fmt: skip
+        if f not in gathered.broken:
+            file, row, column = gathered.formulas.first_seen[f]
+            wide = file in gathered.wide_files
+            problem = f"the amounts of formula {gathered.formulas.first(f)} do not sum to 100 ± 0.5"
+            gathered.faults.append(
+                fault(file, row, "" if wide else "amount", f"{sums[f]:.10g}", problem, _mend_of_sum(sums[f], wide, gathered))
+            )
     if options.rescale and not refused.any():
         off = np.abs(sums - limits.AMOUNT_SUM) > 1e-6
         if off.any():
@@ -185,8 +181,16 @@ def _with_sums(entries: _Amounts, gathered: Gathered) -> _Amounts:
     return entries
 
 
-def _is_wide(gathered: Gathered, file: str) -> bool:
-    return any(e.file == file and len(np.unique(e.part[:1000])) > 1 for e in gathered.entries)
+def _mend_of_sum(total: float, wide: bool, gathered: Gathered) -> str:
+    ways = ["mend the amounts"]
+    if wide:
+        ways.append("name columns that are no materials as properties or conditions")
+    if not gathered.options.rescale and not gathered.options.complete_with:
+        ways.append("rescale (--rescale)")
+        if total < limits.AMOUNT_SUM:
+            ways.append("name a material that completes them (--complete-with)")
+    sentence = " or ".join([", ".join(ways[:-1]), ways[-1]]) if len(ways) > 1 else ways[0]
+    return sentence[0].upper() + sentence[1:] + "."
 
 
 def _completed(entries: _Amounts, sums: np.ndarray, gathered: Gathered) -> _Amounts:

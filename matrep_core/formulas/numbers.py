@@ -104,6 +104,7 @@ def read_numbers(table: Table, columns: Sequence[int], decimal: str,
                 undecided = only_point | only_comma
 
     result = _with_values(cells, mark, typed, point, comma, note)
+    result.values[undecided] = np.nan
     _add_faults(table, columns, result, mark, undecided, faults)
     return result
 

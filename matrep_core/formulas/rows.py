@@ -90,6 +90,7 @@ class Gathered:
     measured: list[Measured] = field(default_factory=list)
     described: list[Described] = field(default_factory=list)
     broken: set[int] = field(default_factory=set)  # formulas with a cell at fault: their sums say nothing
+    wide_files: set[str] = field(default_factory=set)
     zeros: int = 0
     parts: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -197,6 +198,7 @@ def gather_wide(table: Table, gathered: Gathered) -> None:
     gathered.zeros += int((amounts == 0).sum())
     rows, which = np.nonzero((amounts > 0).T & (formula >= 0)[:, None])
     first = gathered.new_parts(len(table.rows))
+    gathered.wide_files.add(table.file)
     gathered.entries.append(
         Entries(table.file, formula[rows], material[which], amounts[which, rows], first + rows, table.rows[rows])
     )
@@ -368,13 +370,14 @@ def _required(table: Table, gathered: Gathered, names: dict[str, tuple[str, ...]
             )
         )  # fmt: skip
         return None
-    columns = [column for column in found.values() if column is not None]
     plain = [re.sub(r"[\s\-]+", "_", header.casefold()) for header in table.headers]
     for name, also in names.items():
         several = [header for header, text in zip(table.headers, plain) if text in also]
         if len(several) > 1:
-            gathered.faults.append(_headers_fault(table, f"{' and '.join(several)} could both be {name}", "Keep one of them, or rename it."))
-    return columns
+            problem = f"{' and '.join(several)} could both be {name}"
+            gathered.faults.append(_headers_fault(table, problem, "Keep one of them, or rename it."))
+            return None
+    return [column for column in found.values() if column is not None]
 
 
 def _note_table(table: Table, cells: NumberCells, gathered: Gathered, more: str) -> None:

@@ -198,6 +198,10 @@ def decode(content: bytes, shown: str, encoding: str = "auto") -> tuple[str, str
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     if marked == "":
         raise DataRefused([fault(shown, None, "", "", "the file is UTF-32", "Save it as UTF-8.")])
+    if encoding == "auto" and marked is None and content.count(b"\0") * 3 > len(content):
+        raise DataRefused([
+            fault(shown, None, "", "", "every second byte is zero: the file looks like UTF-16 without its mark", "Save it as UTF-8.")
+        ])  # fmt: skip
     if marked is not None and encoding not in ("auto", marked):
         raise DataRefused([
             fault(shown, None, "", "", f"the file begins with the mark of {ENCODINGS[marked]}, not of {ENCODINGS[encoding]}",
@@ -256,6 +260,8 @@ def _refuse_control_characters(text: str, shown: str) -> None:
 def _table_by_its_delimiter(text: str, shown: str, encoding: str, expected: set[str]) -> Table | list[Fault]:
     """The table under the one delimiter that gives every row as many cells as the header."""
     first_line = next((line for line in io.StringIO(text) if line.strip()), "")
+    if not first_line:
+        return [fault(shown, None, "", "", "the file is empty", "Give a file with a header and rows.")]
     marks = [mark for mark in DELIMITERS.values() if mark in first_line]
     if not marks and first_line.strip().casefold() in expected:
         marks = [","]  # one column, such as a list of materials that says nothing of them
