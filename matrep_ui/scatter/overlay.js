@@ -1,0 +1,79 @@
+// What is drawn over the points: trails and names of the selected ones, the point under the pointer, the lasso.
+// Coordinates are CSS pixels of the picture; items for paint.js.
+
+import { css } from "./colour.js";
+import { lookOf } from "./canvas2d.js";
+import { toPicture } from "./camera.js";
+
+const MOST_LABELS = 14, MOST_TRAIL_PIECES = 12_000, LABEL = 12;
+
+export function overlayItems(scene, { selected, hover, cursor, lasso, trails, table }) {
+  const items = [];
+  if (trails && scene.cloud.last > 0) items.push(...trailItems(scene, selected, table));
+  for (const [point, colour] of [[cursor, scene.theme.primary], [hover, scene.theme.ink]]) {
+    if (point < 0) continue;
+    const [x, y, w] = screenOf(scene, point);
+    items.push({ ring: [x, y, lookOf(scene, scene.states[point], w).r + 3.5], colour: css(colour), width: 1.8 });
+  }
+  items.push(...labelItems(scene, selected));
+  if (lasso?.length > 1) {
+    items.push({ area: lasso, colour: css(scene.theme.primary, 0.12) });
+    items.push({ line: [...lasso, lasso[0]], colour: css(scene.theme.primary), width: 1.5, dash: [5, 4] });
+  }
+  return items;
+}
+
+function screenOf(scene, point) {
+  const at = scene.projected();
+  return [at[3 * point], at[3 * point + 1], at[3 * point + 2]];
+}
+
+// The way of each selected point through the frames: what is behind it strong, what is ahead faint.
+function trailItems(scene, selected, table) {
+  const { cloud, axes, matrix, width, height, time, theme } = scene;
+  const most = Math.max(1, Math.floor(MOST_TRAIL_PIECES / cloud.frames.length));
+  const codes = scene.colour && cloud.codes(scene.colour, scene.frame);
+  const now = Math.floor(time), items = [];
+  for (const point of selected.slice(0, most)) {
+    const way = cloud.frames.map((_, frame) => {
+      const at = axes.map((axis) => cloud.at(point, frame, axis));
+      if (cloud.spread) at[1] = cloud.spread[point];
+      return toPicture(matrix, at, width, height);
+    });
+    const here = screenOf(scene, point);
+    const colour = table[codes ? codes[point] : 0];
+    items.push({ line: [here, ...way.slice(now + 1)], colour: css(theme.grey, 0.55), width: 1, dash: [2, 3] });
+    items.push({ line: [...way.slice(0, now + 1), here], colour: css(colour, 0.9), width: 1.8 });
+    items.push({ disc: [way[0][0], way[0][1], 2.2], colour: css(colour, 0.9) });
+  }
+  return items;
+}
+
+// Names beside the selected points, each where it covers no other name; those without room are left out.
+function labelItems(scene, selected) {
+  const { theme, width, height } = scene;
+  const taken = [], items = [];
+  for (const point of selected) {
+    if (items.length === MOST_LABELS) break;
+    const [x, y, w] = screenOf(scene, point);
+    if (!(w > 0) || x < 0 || y < 0 || x > width || y > height) continue;
+    const text = shorten(scene.cloud.nameOf(point));
+    const long = text.length * LABEL * 0.56, gap = lookOf(scene, scene.states[point], w).r + 8;
+    const places = [["start", x + gap, y], ["end", x - gap, y], ["middle", x, y - gap - 5], ["middle", x, y + gap + 5]];
+    for (const [align, px, py] of places) {
+      const left = align === "start" ? px : align === "end" ? px - long : px - long / 2;
+      const box = [left, py - 8, left + long, py + 8];
+      if (box[0] < 0 || box[2] > width || box[1] < 0 || box[3] > height) continue;
+      if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
+      taken.push(box);
+      items.push({ text, x: px, y: py, size: LABEL, align, weight: 600, colour: css(theme.ink), halo: css(theme.background, 0.9) });
+      break;
+    }
+  }
+  return items;
+}
+
+function shorten(text) {
+  const letters = [...text];
+  return letters.length > 32 ? `${letters.slice(0, 31).join("")}…` : text;
+}

@@ -1,0 +1,106 @@
+// What the renderers draw: the points of one moment, seen by one camera, with the state of each point.
+
+import { projectAll } from "./camera.js";
+
+// The layers of a point, drawn in this order: grey context, plain, found by the search, selected.
+export const CONTEXT = 0, PLAIN = 1, FOUND = 2, CHOSEN = 3;
+const HOLLOW = 4;
+
+export class Scene {
+  constructor() {
+    this.cloud = null;
+    this.axes = [0, 1];
+    this.time = 0;
+    this.colour = null;
+    this.theme = null;
+    this.matrix = null;
+    this.width = this.height = 1;
+    this.ratio = 1;
+    this.radius = 3;
+    this.opacity = 0.9;
+  }
+
+  get deep() {
+    return this.axes.length === 3;
+  }
+
+  // The frame that colours and numbers are taken from: the nearest one.
+  get frame() {
+    return Math.round(this.time);
+  }
+
+  setCloud(cloud) {
+    this.cloud = cloud;
+    this.positions = new Float32Array(3 * cloud.count);
+    this.onScreen = new Float32Array(3 * cloud.count);
+    this.states = new Uint8Array(cloud.count);
+    this.order = Uint32Array.from({ length: cloud.count }, (_, i) => i);
+    this.moved();
+  }
+
+  // To call after a change of time, axes or cloud: positions are worked out again when next needed.
+  moved() {
+    this.stalePositions = true;
+    this.staleScreen = true;
+  }
+
+  // To call after a change of the camera or of the size.
+  seen(matrix) {
+    this.matrix = matrix;
+    this.staleScreen = true;
+  }
+
+  // x, y (CSS pixels in the picture) and w of every point: 3 numbers a point.
+  projected() {
+    if (this.stalePositions) this.cloud.place(this.time, this.axes, this.positions);
+    if (this.staleScreen || this.stalePositions) {
+      projectAll(this.matrix, this.positions, this.cloud.count, this.width, this.height, this.onScreen);
+    }
+    this.stalePositions = this.staleScreen = false;
+    return this.onScreen;
+  }
+
+  positionOf(point) {
+    this.projected();
+    return [...this.positions.subarray(3 * point, 3 * point + 3)];
+  }
+
+  // Give every point its layer. `found` is a Uint8Array or null, `shown` says whether a colour code is shown.
+  classify(selected, found, shown) {
+    const { cloud, states } = this;
+    const codes = this.colour && cloud.codes(this.colour, this.frame);
+    for (let i = 0; i < cloud.count; i++) {
+      let layer = PLAIN;
+      if (codes && !shown(codes[i])) layer = CONTEXT;
+      else if (found) layer = found[i] ? FOUND : CONTEXT;
+      states[i] = layer | (cloud.hollow?.[i] ? HOLLOW : 0);
+    }
+    for (const i of selected) states[i] = CHOSEN | (states[i] & HOLLOW);
+    this.sort();
+  }
+
+  // Later is on top: by layer, and in depth the nearer later.
+  sort() {
+    const { cloud, states, order } = this;
+    const starts = new Uint32Array(1026);
+    const keys = this.deep ? this.depthKeys() : null;
+    const keyOf = (i) => ((states[i] & 3) << 8) | (keys ? keys[i] : 0);
+    for (let i = 0; i < cloud.count; i++) starts[keyOf(i) + 1]++;
+    for (let k = 1; k < starts.length; k++) starts[k] += starts[k - 1];
+    for (let i = 0; i < cloud.count; i++) order[starts[keyOf(i)]++] = i;
+  }
+
+  depthKeys() {
+    const at = this.projected(), { count } = this.cloud;
+    this.keys ??= new Uint8Array(count);
+    if (this.keys.length !== count) this.keys = new Uint8Array(count);
+    for (let i = 0; i < count; i++) this.keys[i] = Math.min(Math.max((1.6 - at[3 * i + 2]) * 212, 0), 255);
+    return this.keys;
+  }
+}
+
+// Radius of a point in CSS pixels: smaller the more there are, larger the closer one looks.
+export function radiusFor(count, zoom) {
+  const base = Math.min(Math.max(7.2 * (Math.max(count, 1) / 100) ** -0.22, 1.2), 7);
+  return Math.min(base * Math.max(zoom, 0.5) ** 0.4, Math.max(base, 8));
+}

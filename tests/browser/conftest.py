@@ -1,0 +1,46 @@
+"""The real app in a real browser.
+
+    chromium   one headless Chromium for the whole run; skips where there is none
+    page       a fresh page of it; after the test it fails on any uncaught error and any error shown by Streamlit
+    app        ``streamlit run app.py`` with an empty folder of artifacts of its own, one server a test file:
+               ``app.url``, ``app.artifacts``
+    serve      starts further servers: ``with serve(script) as served: page.goto(served.url)``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = chromium_path()
+    if path is None:
+        pytest.skip("no Chromium: install it, or name it in the variable CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    with watched_page(chromium) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], AbstractContextManager[Served]]:
+    return lambda script: running(script, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with running(ROOT / "app.py", tmp_path_factory.mktemp("app")) as served:
+        yield served

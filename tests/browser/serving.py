@@ -1,0 +1,118 @@
+"""Servers and watched pages for the browser tests; the fixtures in conftest.py hand them out."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+ACTION_SECONDS = 30  # a slow machine must not fail a test
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--enable-unsafe-swiftshader",  # WebGL2 in software where there is no graphics card
+]  # fmt: skip
+
+expect.set_options(timeout=ACTION_SECONDS * 1000)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server: its address and the folder that it keeps data sets and runs in."""
+
+    url: str
+    artifacts: Path
+    log: Path
+
+
+def chromium_path() -> str | None:
+    for path in (os.environ.get("CHROMIUM"), "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"):
+        if path and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+@contextmanager
+def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
+    """A page in a context of its own that must end without an uncaught error and without a shown traceback."""
+    shown = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})  # type: ignore[arg-type]
+    page = shown.new_page()
+    page.set_default_timeout(ACTION_SECONDS * 1000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
+    try:
+        yield page
+        assert not errors, "uncaught error in the page:\n" + "\n".join(errors)
+        for sign in ("[data-testid=stException]", "text=/Traceback|BidiComponent Error/"):
+            found = page.locator(sign)
+            assert found.count() == 0, f"the page shows an error: {found.first.inner_text()}"
+    finally:
+        shown.close()
+
+
+@contextmanager
+def running(script: Path, folder: Path) -> Iterator[Served]:
+    """``streamlit run script`` on a free port, with all that it starts ended at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    artifacts, log = folder / "artifacts", folder / "server.log"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true", "--server.port", str(port),
+        "--server.address", "127.0.0.1", "--server.fileWatcherType", "none",
+    ]  # fmt: skip
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "MATREP_ARTIFACTS": str(artifacts)},
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_healthy(url, server, log)
+        yield Served(url, artifacts, log)
+    finally:
+        _end(server)
+    traces = re.findall(r"^Traceback .*(?:\n.*){0,30}", log.read_text(errors="replace"), re.MULTILINE)
+    assert not traces, "the server logged a traceback:\n" + traces[0]
+
+
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError("the server did not start:\n" + log.read_text(errors="replace"))
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, ending)
+        except ProcessLookupError:
+            break
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            continue
+    server.wait(10)

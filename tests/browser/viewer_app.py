@@ -1,0 +1,74 @@
+"""A page of the viewer alone, with made-up points; options come from the address (?points=…&frames=…)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+import streamlit as st
+
+from matrep_ui.scatter import Categories, Curve, Mark, Scale, ScatterPayload, carry, scatter, steer
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "PEG-8 *dist* _or_ **bold** :smile: [link](http://a.b)",
+    "Very long " + "Polyoxyethylene-" * 40,
+    "مادة خام 12 (right to left)",
+    "글리세린 🧴 emoji",
+)
+FUNCTIONS = ("emollient", "humectant", "surfactant", "thickener", "preservative", "solvent")
+
+
+@st.cache_resource(max_entries=8)
+def made_up(points: int, frames: int, dims: int, groups: int) -> ScatterPayload:
+    rng = np.random.default_rng(0)
+    middles = rng.normal(0, 1, (groups, dims))
+    codes = rng.integers(0, groups, points)
+    goal = middles[codes] + rng.normal(0, 0.22, (points, dims))
+    start = rng.normal(0, 0.02, (points, dims))
+    share = (1 / (1 + np.exp(-np.linspace(-6, 6, frames))))[:, None, None] if frames > 1 else np.ones((1, 1, 1))
+    path = start + share * (goal - start)
+    steps = np.unique(np.concatenate([[0], np.geomspace(1, 40_000, 4 * frames).astype(int)]))
+    steps = steps[np.linspace(0, len(steps) - 1, frames).astype(int)] if frames > 1 else np.array([0])
+    support = rng.poisson(rng.gamma(0.6, 8, points))
+    names = [f"{FUNCTIONS[c % 6].title()} Extract {i}" for i, c in enumerate(codes)]
+    names[: len(HOSTILE)] = HOSTILE[:points]
+    moving = np.where(share[:, :, 0] > 0.3, codes[None], -1) if frames > 1 else codes
+    curve = marks = None
+    if frames > 1:
+        at = np.unique(np.geomspace(1, 40_000, 200).astype(int))
+        fall = 900 * np.exp(-at / 4_000) + 60
+        curve = Curve(at, fall * rng.uniform(0.9, 1.1, len(at)), fall * 1.3 + at / 400, "mean absolute error", "mPa·s", 14_000)
+        marks = [Mark(60, "leaves the origin"), Mark(900, "groups form")]
+    return ScatterPayload.from_coordinates(
+        path, steps=steps, ids=[f"RM-{i:05d}" for i in range(points)],
+        axes=[f"h{k + 1}" for k in range(dims)],
+        texts={"INCI name": names, "Function": [FUNCTIONS[c % 6] for c in codes]},
+        numbers={"Support": support}, hollow=support == 0,
+        colours=[
+            Categories("Cluster", [f"Cluster {k + 1}" for k in range(groups)], moving, "not yet in a cluster"),
+            Scale("Support", np.where(support > 0, support, np.nan), "formulas", log=True),
+        ],
+        curve=curve, marks=marks or (), space="made up",
+    )  # fmt: skip
+
+
+st.set_page_config(layout="wide")
+asked = st.query_params
+payload = made_up(*(int(asked.get(name, default)) for name, default in
+                    [("points", 500), ("frames", 1), ("dims", 2), ("groups", 5)]))  # fmt: skip
+if st.button("Select the third"):
+    steer("map", selected=["RM-00003"])
+carried = carry(payload, key="map")
+
+
+@st.fragment
+def look() -> None:
+    events = scatter(carried, key="map", selected=asked.get_all("material"), height=int(asked.get("height", 560)))
+    st.text(f"Python knows {len(events.selected)} selected: {' '.join(events.selected[:20])}; step {events.step}")
+
+
+look()
