@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,18 +79,30 @@ def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
     return create_run(path, data, settings, parts, problem.scale.kind)
 
 
-def fit(run: Run, *, engine: str = "auto", report: Callable[[Status], None] | None = None) -> Status:
+def fit(
+    run: Run,
+    *,
+    engine: str = "auto",
+    report: Callable[[Status], None] | None = None,
+    lock: int | None = None,
+    turn: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(True),
+) -> Status:
     """Train a prepared run, or go on with a stopped, failed or killed one; returns how it ended.
 
     ``engine``: fast, reference, or auto (fast where numba is installed). A file ``stop`` in the run's
-    folder asks it to stop at a checkpoint. Raises RunBusy where another process trains the run,
+    folder asks it to stop at a checkpoint. ``lock`` is the run's lock where the caller holds it already;
+    ``turn`` waits until other trainings are through, and gives False where this one was asked to stop meanwhile.
+    Raises RunBusy where another process trains the run,
     TrainingStopped at a loss that is not finite, RunBroken where the disk refuses or a checkpoint is damaged.
     """
-    with held_lock(run.path / "lock", f"{run.id} is being trained by another process. Wait for it, or stop it first."):
-        (run.path / "stop").unlink(missing_ok=True)
+    with held_lock(run.path / "lock", busy_sentence(run.id), lock):
         before = run.status()
         try:
-            return _Training(run, before, engine, report).to_the_end()
+            (run.path / "stop").unlink(missing_ok=True)
+            with turn() as mine:
+                if not mine:
+                    return _end(run, before, "stopped", "Stopped while it waited. Resume it to go on.")
+                return _Training(run, before, engine, report).to_the_end()
         except MatRepError as error:
             _end(run, before, "failed", str(error))
             raise
@@ -98,12 +111,17 @@ def fit(run: Run, *, engine: str = "auto", report: Callable[[Status], None] | No
             raise
 
 
-def _end(run: Run, before: Status, state: str, message: str) -> None:
-    from contextlib import suppress
+def busy_sentence(run_id: str) -> str:
+    return f"{run_id} is being trained by another process. Wait for it, or stop it first."
 
+
+def _end(run: Run, before: Status, state: str, message: str) -> Status:
+    status = before
     with suppress(OSError, MatRepError):
         now = run.status()
-        write_status(run.path, Status(state, now.step, now.steps, now.best_step, now.seconds, message))
+        status = Status(state, now.step, now.steps, now.best_step, now.seconds, message)
+        write_status(run.path, status)
+    return status
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:

@@ -1,5 +1,252 @@
-"""Placeholder until the page is built."""
+"""Train a model: settings, the queue and its progress, and the list of runs."""
 
-from matrep_ui.page import start_page
+from __future__ import annotations
 
-start_page("Train", "This page is being built.")
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import streamlit as st
+
+from matrep_core import jobs
+from matrep_core.formulas.schema import FormulaSet
+from matrep_core.formulas.storage import list_datasets, open_dataset
+from matrep_core.runs.archive import import_run, write_archive
+from matrep_core.runs.store import Run, RunSummary, artifacts_root, delete_run, list_runs, open_run
+from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
+from matrep_ui.charts import loss_curve
+from matrep_ui.page import empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+
+POLL_SECONDS = 1.0
+RECIPE_WORDS = {
+    "default": "default – scaled target, stops at the best step; seconds",
+    "report": "report – the research's own: raw target, 195,000 steps to the end; minutes",
+}
+GROUPS = {
+    "Material vectors": ("n_entries", "code_activation", "start", "vector_decay"),
+    "Regressor": ("hidden_width", "layers", "hidden_activation", "weight_decay"),
+    "Error": ("scale", "loss"),
+    "Steps": ("steps", "batch_size", "learning_rate", "schedule", "patience", "frames"),
+    "Split": ("split", "train_share", "validation_share", "seed"),
+}
+NAMES = {
+    "n_entries": "N_entries", "code_activation": "Code activation", "start": "Size of the random start",
+    "vector_decay": "Weight decay of the vectors", "hidden_width": "Width of the hidden layers", "layers": "Layers",
+    "hidden_activation": "Hidden activation", "weight_decay": "Weight decay of the regressor", "scale": "Scale of the target",
+    "loss": "Loss", "steps": "Steps", "batch_size": "Batch size (measurements)", "learning_rate": "Learning rate",
+    "schedule": "Schedule", "patience": "Patience (share of the steps)", "frames": "Frames", "split": "Split",
+    "train_share": "Training share", "validation_share": "Validation share", "seed": "Seed",
+}  # fmt: skip
+STATE_ICONS = {
+    "queued": ":material/schedule:", "training": ":material/progress_activity:", "stopped": ":material/pause_circle:",
+    "done": ":material/check_circle:", "failed": ":material/error:", "lost": ":material/power_off:",
+}  # fmt: skip
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the data set")
+def data_set(dataset_id: str) -> FormulaSet:
+    return open_dataset(artifacts_root(), dataset_id)
+
+
+def setting_widget(name: str, default: object, recipe: str) -> object:
+    """One setting as the widget that fits its bound, with its sentence as help."""
+    meta = next(each for each in fields(TrainingSettings) if each.name == name).metadata
+    key = f"{recipe} {name}"
+    if "choices" in meta:
+        choices = list(meta["choices"])
+        return st.selectbox(NAMES[name], choices, choices.index(default), key=key, help=meta["sentence"])
+    bound = meta["bound"]
+    kind = int if bound.whole else float
+    sentence = f"{meta['sentence']} From {bound.low:g} to {bound.high:g}."
+    step = 1 if bound.whole else None
+    return st.number_input(
+        NAMES[name], kind(bound.low), kind(bound.high), kind(default), step, key=key, help=sentence,
+        format="%d" if bound.whole else "%g",
+    )  # fmt: skip
+
+
+def new_training() -> None:
+    """Choose data, property and settings, and queue a training."""
+    root = artifacts_root()
+    saved = {each.id: each for each in list_datasets(root)}
+    if not saved:
+        empty_state("There is no data set yet. Choose or upload one first; you then train on it here.", "data", "Choose data")
+        return
+    if from_url("data") is None:
+        to_url(data=next(iter(saved)))
+    left, middle, right = st.columns(3)
+    with left:
+        chosen = url_selectbox("Data set", list(saved), "data", lambda i: f"{saved[i].name} · {saved[i].saved:%Y-%m-%d %H:%M}")
+    if chosen is None:
+        st.error("There is no such data set. Choose one from the list.", icon=":material/error:")
+        return
+    data = data_set(chosen)
+    units = {p.name: p.unit for p in data.properties}
+    with middle:
+        target = st.selectbox(
+            "Property", list(units), key=f"property {chosen}", help="The measured property that the model learns to predict.",
+            format_func=lambda name: f"{name} ({units[name]})" if units[name] else name,
+        )  # fmt: skip
+    with right:
+        recipe = st.selectbox("Recipe", list(RECIPES), format_func=RECIPE_WORDS.get, help="Where the settings below start from.")
+    possible = [*data.condition_columns, *(name for name in units if name != target)]
+    with st.form("settings", border=True):
+        defaults = from_recipe(recipe, property=target)
+        values: dict[str, object] = {}
+        main = st.columns(4)
+        for column, name in zip(main, ("n_entries", "steps", "split", "seed"), strict=True):
+            with column:
+                values[name] = setting_widget(name, getattr(defaults, name), recipe)
+        conditions = st.multiselect(
+            "Conditions", possible, key=f"conditions {chosen} {target}", placeholder="none",
+            help="Numbers that the property was measured at, such as temperature; they become inputs of the model.",
+        )  # fmt: skip
+        with st.expander("All settings", icon=":material/tune:"):
+            for title, names in GROUPS.items():
+                st.caption(title)
+                columns = st.columns(4)
+                for number, name in enumerate(n for n in names if n not in values):
+                    with columns[number % 4]:
+                        values[name] = setting_widget(name, getattr(defaults, name), recipe)
+        if st.form_submit_button("Train", type="primary", icon=":material/play_arrow:"):
+            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), **values)
+            to_url(run=jobs.start(root, data, settings))
+            st.rerun()
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def progress(run_id: str) -> None:
+    """The run in the address, polled: numbers, the loss curve, and what can be done with it."""
+    with show_errors():
+        run = open_run(artifacts_root(), run_id)
+        status = run.status()
+        with st.container(border=True):
+            head, actions = st.columns([3, 2], vertical_alignment="center")
+            head.text(f"{run.id}")
+            head.badge(status.state, icon=STATE_ICONS[status.state], color="green" if status.state == "done" else "gray")
+            with actions.container(horizontal=True, horizontal_alignment="right"):
+                show_actions(run, status.state)
+            if status.message:
+                st.info(plain(status.message), icon=":material/info:")
+            busy = status.state in ("queued", "training")
+            if status.state == "queued":
+                st.text("Waiting for its turn; one training runs at a time.")
+            if status.state == "training":
+                st.progress(status.step / status.steps, f"step {status.step:,} of {status.steps:,}")
+            show_numbers(run, status)
+            metrics = run.metrics()
+            if len(metrics) > 2:
+                st.altair_chart(loss_curve(metrics, run.unit, status.best_step), key=f"curve {run.id}")
+        if st.session_state.get("was busy") == run_id and not busy:
+            st.session_state["was busy"] = None
+            st.rerun(scope="app")
+        if busy:
+            st.session_state["was busy"] = run_id
+
+
+def show_actions(run: Run, state: str) -> None:
+    root = artifacts_root()
+    if state in ("queued", "training"):
+        if st.button("Stop", icon=":material/stop:", key="stop"):
+            jobs.stop(root, run.id)
+            st.toast("It stops at its next checkpoint.")
+        return
+    if state != "done" and st.button("Resume", icon=":material/play_arrow:", key="resume"):
+        jobs.resume(root, run.id)
+        st.rerun(scope="fragment")
+    if (run.path / "model").is_dir():
+        link("materials", "See the materials", run=run.id)
+        link("similar", "Find similar ones", run=run.id)
+        if st.button("Prepare download", icon=":material/folder_zip:", key="pack"):
+            with tempfile.TemporaryDirectory() as folder:
+                write_archive(run, Path(folder) / "run.zip")
+                st.session_state["packed"] = (run.id, (Path(folder) / "run.zip").read_bytes())
+        packed = st.session_state.get("packed")
+        if packed and packed[0] == run.id:
+            st.download_button("Download", packed[1], f"{run.id}.zip", "application/zip", icon=":material/download:")
+    if st.button("Delete", icon=":material/delete:", key="delete"):
+        confirm_delete(run.id)
+
+
+@st.dialog("Delete this run?")
+def confirm_delete(run_id: str) -> None:
+    st.text(f"{run_id} and all its frames are removed for good.")
+    if st.button("Delete for good", type="primary", icon=":material/delete:"):
+        with show_errors():
+            delete_run(artifacts_root(), run_id)
+            to_url(run=None, step=None, material=None)
+            st.rerun()
+
+
+def show_numbers(run: Run, status) -> None:
+    """The kept model's errors, or what is known while it trains."""
+    unit = f" {run.unit}" if run.unit else ""
+    columns = st.columns(4)
+    columns[0].metric("Time", f"{status.seconds:.1f} s")
+    columns[1].metric("Best step", f"{status.best_step:,}" if status.best_step is not None else "–")
+    if not (run.path / "model").is_dir():
+        return
+    scores = run.scores()
+    for column, part, words in ((columns[2], "eval", "Evaluation error"), (columns[3], "train", "Training error")):
+        each = scores[part]
+        column.metric(words, f"{each['mae']:,.4g}{unit}", help=f"Mean absolute error over {each['measurements']:,} measurements.")
+    rest = [f"{'evaluation R²'} {scores['eval']['r2']:.2f}" if scores["eval"]["r2"] is not None else ""]
+    if scores["eval"].get("log10_rmse") is not None:
+        rest.append(f"evaluation RMSE {scores['eval']['log10_rmse']:.3f} on the log10 scale")
+    st.caption(
+        ", ".join(r for r in rest if r) + f". The evaluated formulas took no part in training (split: {run.settings.split})."
+    )
+
+
+def runs_list(runs: list[RunSummary], broken: list[str]) -> None:
+    for sentence in broken:
+        st.warning(plain(sentence), icon=":material/broken_image:")
+    if not runs:
+        st.write("No run yet. Press Train above, or load an exported run below.")
+        return
+    rows = [
+        {
+            "run": r.id, "state": r.status.state, "property": r.settings.property, "unit": r.unit, "data set": r.data_name,
+            "N_entries": r.settings.n_entries, "recipe": r.settings.recipe, "split": r.settings.split, "seed": r.settings.seed,
+            "steps": r.status.step, "best step": r.status.best_step, "evaluation MAE": r.eval_mae, "made (UTC)": r.created[:16].replace("T", " "),
+        }
+        for r in runs
+    ]  # fmt: skip
+    chosen = st.dataframe(
+        rows, hide_index=True, on_select="rerun", selection_mode="single-row", key="runs",
+        column_config={
+            "evaluation MAE": st.column_config.NumberColumn(format="%.4g", help="In the unit of the row."),
+            "steps": st.column_config.NumberColumn(format="localized"), "best step": st.column_config.NumberColumn(format="localized"),
+        },
+    )  # fmt: skip
+    picked = chosen.selection.rows
+    if picked and picked[0] < len(runs) and st.session_state.get("picked") != runs[picked[0]].id:
+        st.session_state["picked"] = runs[picked[0]].id
+        to_url(run=runs[picked[0]].id, step=None, material=None)
+        st.rerun()
+
+
+def load_run() -> None:
+    with st.expander("Load an exported run", icon=":material/upload:"):
+        st.caption("The zip that the Download button or the export command made.")
+        file = st.file_uploader("Exported run (.zip)", type=["zip"], key="exported run")
+        if file is not None and st.button("Load", icon=":material/upload:"):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "upload.zip"
+                path.write_bytes(file.getbuffer())
+                to_url(run=import_run(path, artifacts_root()).id)
+            st.rerun()
+
+
+start_page("Train", "Teach a model one vector per material from your formulas, and see how well it predicts formulas it has not seen.")
+with show_errors():
+    new_training()
+runs, broken = list_runs(artifacts_root())
+wanted = from_url("run") or (runs[0].id if runs else None)
+if wanted:
+    progress(wanted)
+st.subheader("Runs", anchor=False)
+with show_errors():
+    runs_list(runs, broken)
+with show_errors():
+    load_run()

@@ -80,21 +80,29 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-@contextmanager
-def held_lock(path: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
-    """Hold ``path`` locked; the lock is the kernel's and frees itself when the holder is killed.
+def take_lock(path: Path, busy: str) -> int:
+    """Lock ``path`` and return the open file descriptor that holds it; closing it, or the holder's death, frees it.
 
-    Raises RunBusy with the sentence ``busy`` where another process holds it and ``wait`` is false.
+    The lock is the kernel's. Passed on to a child process it stays held without a gap.
+    Raises RunBusy with the sentence ``busy`` where another process holds it.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunBusy(busy) from None
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise RunBusy(busy) from None
+    return handle
+
+
+@contextmanager
+def held_lock(path: Path, busy: str, handle: int | None = None) -> Iterator[None]:
+    """Hold ``path`` locked inside the block; ``handle`` is a lock that was taken for this process before."""
+    held = take_lock(path, busy) if handle is None else handle
+    try:
         yield
     finally:
-        os.close(handle)
+        os.close(held)
 
 
 def is_locked(path: Path) -> bool:

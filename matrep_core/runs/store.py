@@ -157,7 +157,10 @@ class Run:
     def kept_step(self) -> int:
         """The step whose vectors ``vectors()`` gives: the kept model's, or the newest frame's while it trains."""
         if (self.path / "model").is_dir():
-            return int(self.kept_model()[1]["step"])
+            step = self.kept_model()[1].get("step")
+            if type(step) is not int or step < 0:
+                raise RunBroken(f"{self.id}/model names no step.")
+            return step
         steps = self.frame_steps()
         if not len(steps):
             raise NotThere(f"{self.id} has not started to train. Wait a moment, or look at the Train page.")
@@ -174,9 +177,19 @@ class Run:
             raise NotThere(f"{self.id} has not started to train. Wait a moment, or look at the Train page.")
         return self.frame(-1)
 
+    def regressor(self) -> np.ndarray:
+        """The kept model's regressor, flat, in the order of model/layout.py."""
+        flat = self.kept_model()[0].get("regressor")
+        if flat is None or flat.dtype != np.float32 or flat.ndim != 1 or not np.isfinite(flat).all():
+            raise RunBroken(f"{self.id}/model holds no regressor.")
+        return flat
+
     def scores(self) -> dict[str, Any]:
         """The kept model's errors: full, eval and train, each with mae, rmse, r2 and, on a log scale, log10_rmse."""
-        return dict(self.kept_model()[1]["scores"])
+        stored = self.kept_model()[1].get("scores")
+        if not isinstance(stored, dict) or not {"full", "eval", "train"} <= stored.keys():
+            raise RunBroken(f"{self.id}/model holds no scores.")
+        return stored
 
     def predictions(self) -> pd.DataFrame:
         """One row a measurement: formula_id, part, measured and predicted in the property's unit."""

@@ -1,0 +1,292 @@
+"""The command line: the same core as the app's, for scripts and for machines without a browser.
+
+Exit status: 0 done, 1 the input is at fault (one message on stderr), 2 wrong usage. With ``--json`` a
+command prints exactly one JSON document on stdout; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from matrep_core.errors import DataRefused, MatRepError, SettingRefused
+from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
+
+# Fields of TrainingSettings that the command line calls otherwise, or that are no number or choice.
+_FLAGS = {"n_entries": "--entries", "code_activation": "--activation"}
+_NAMED = {"property", "conditions", "recipe"}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options; help texts of settings are those of settings.py."""
+    parser = argparse.ArgumentParser(prog="python -m matrep_core", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str, run: Callable[[argparse.Namespace], Any]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        sub.set_defaults(run=run)
+        sub.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+        return sub
+
+    demo = command("demo", "write a data set that is already there as CSV files", _demo)
+    demo.add_argument("name", choices=["cosmetics", "octane"], help="the generated cosmetics set, or real octane numbers")
+    demo.add_argument("--out", type=Path, required=True, metavar="DATA_DIR")
+    demo.add_argument("--seed", type=int, default=0, help="seed of the generated set")
+
+    check = command("check", "read data and say what it holds, or every row at fault", _check)
+    _add_reading(check)
+    check.add_argument("--property", action="append", default=[], metavar="P", help="property column of a wide table")
+    check.add_argument("--condition", action="append", default=[], metavar="C", help="condition column")
+
+    train = command("train", "train a model and write its run directory", _train)
+    _add_reading(train)
+    train.add_argument("--property", required=True, metavar="P", help="the property to predict")
+    train.add_argument("--condition", action="append", default=[], metavar="C", help="a number it was measured at")
+    train.add_argument("--recipe", choices=list(RECIPES), default="default", help="where the other settings start from")
+    train.add_argument("--out", type=Path, required=True, metavar="RUN_DIR")
+    _add_settings(train)
+    _add_engine(train)
+
+    resume = command("resume", "go on with a training that was stopped or killed", _resume)
+    resume.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    _add_engine(resume)
+
+    near = command("neighbours", "the materials nearest to one in the original space", _neighbours)
+    near.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    near.add_argument("material", metavar="MATERIAL")
+    near.add_argument("--k", type=int, default=10, help="how many (default 10)")
+    near.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine")
+
+    export = command("export", "write vectors.csv, frames.parquet, predictions.csv and the run as one zip", _export)
+    export.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return parser
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, nargs="+", metavar="DATA", help="folder, workbook or table; several are merged")
+    parser.add_argument("--encoding", default="auto", help="auto, utf-8, utf-16 or cp949")
+    parser.add_argument("--delimiter", default="auto", help="auto, comma, semicolon or tab")
+    parser.add_argument("--decimal", default="auto", help="auto, point or comma")
+    parser.add_argument("--formula-id-column", default="", metavar="NAME", help="of a wide table")
+    parser.add_argument("--sum-duplicates", action="store_true", help="sum amounts of one material in one formula")
+    amounts = parser.add_mutually_exclusive_group()
+    amounts.add_argument("--complete-with", default="", metavar="MATERIAL", help="fill formulas below 100 weight-%% with it")
+    amounts.add_argument("--rescale", action="store_true", help="scale the amounts of every formula to 100 weight-%%")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("settings, each with the recipe's value where it is not given")
+    for each in fields(TrainingSettings):
+        if each.name in _NAMED:
+            continue
+        flag = _FLAGS.get(each.name, "--" + each.name.replace("_", "-"))
+        options: dict[str, Any] = {"dest": each.name, "default": None, "help": each.metadata["sentence"].replace("%", "%%")}
+        if "choices" in each.metadata:
+            group.add_argument(flag, choices=each.metadata["choices"], **options)
+        else:
+            bound = each.metadata["bound"]
+            options["help"] += f" From {bound.low:g} to {bound.high:g}."
+            group.add_argument(flag, type=int if bound.whole else float, metavar="N" if bound.whole else "X", **options)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=["auto", "fast", "reference"], default="auto", help="compiled steps, or plain torch")
+
+
+def _read(arguments: argparse.Namespace) -> Any:
+    """Read DATA. A loose file that is no long table is read as a wide one whose property column is named."""
+    from dataclasses import replace
+
+    from matrep_core.formulas.reading import ReadingOptions, read_data
+
+    options = ReadingOptions(
+        encoding=arguments.encoding, delimiter=arguments.delimiter, decimal=arguments.decimal,
+        formula_id_column=arguments.formula_id_column, sum_duplicates=arguments.sum_duplicates,
+        rescale=arguments.rescale, complete_with=arguments.complete_with,
+    )  # fmt: skip
+    properties = arguments.property if isinstance(arguments.property, list) else [arguments.property]
+    wide = replace(options, property_columns=tuple(properties), condition_columns=tuple(arguments.condition))
+    if all(path.is_dir() for path in arguments.data) or not properties:
+        return read_data(arguments.data, options)
+    try:
+        return read_data(arguments.data, options)
+    except DataRefused as refused_as_long:
+        try:
+            return read_data(arguments.data, wide)
+        except DataRefused as refused_as_wide:
+            no_such_column = any("no column of this name" in fault.problem for fault in refused_as_wide.faults)
+            raise (refused_as_long if no_such_column else refused_as_wide) from None
+
+
+def _facts(data: Any) -> dict[str, Any]:
+    counts = data.measurements["property"].value_counts()
+    return {
+        "name": data.name,
+        "formulas": len(data.formula_ids),
+        "materials": len(data.materials),
+        "nonzeros": int(data.amounts.nnz),
+        "properties": [
+            {"name": p.name, "unit": p.unit, "scale": p.scale, "values": int(counts[p.name])} for p in data.properties
+        ],
+        "conditions": list(data.condition_columns),
+    }
+
+
+def _demo(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.formulas.storage import write_csv_folder
+
+    if arguments.name == "cosmetics":
+        from matrep_core.formulas.cosmetics import generate_cosmetics
+
+        data = generate_cosmetics(seed=arguments.seed).data
+    else:
+        from matrep_core.formulas.octane import read_octane
+
+        data = read_octane()
+    if arguments.out.exists() and (not arguments.out.is_dir() or any(arguments.out.iterdir())):
+        raise SettingRefused("out", str(arguments.out), "it exists already; choose a new folder.")
+    try:
+        write_csv_folder(data, arguments.out)
+    except OSError as error:
+        raise SettingRefused("out", str(arguments.out), f"it cannot be written ({error.strerror}).") from None
+    facts = {"data": str(arguments.out), **_facts(data)}
+    return facts, f"Wrote {_in_words(facts)} to {arguments.out}."
+
+
+def _in_words(facts: dict[str, Any]) -> str:
+    return f"{facts['formulas']:,} formulas, {facts['materials']:,} materials, {facts['nonzeros']:,} amounts"
+
+
+def _check(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    reading = _read(arguments)
+    facts = {**_facts(reading.data), "decisions": list(reading.decisions)}
+    lines = [f"{facts['name']}: {_in_words(facts)}. No fault found."]
+    for each in facts["properties"]:
+        unit = f" in {each['unit']}" if each["unit"] else ""
+        lines.append(f"  {each['name']}{unit}: {each['values']:,} values, {each['scale']} scale")
+    return facts, "\n".join([*lines, *(f"- {sentence}" for sentence in reading.decisions)])
+
+
+def _train(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.training import prepare
+
+    given = {f.name: getattr(arguments, f.name) for f in fields(TrainingSettings) if f.name not in _NAMED}
+    changes = {name: value for name, value in given.items() if value is not None}
+    settings = from_recipe(arguments.recipe, property=arguments.property, conditions=tuple(arguments.condition), **changes)
+    reading = _read(arguments)
+    for sentence in reading.decisions:
+        print(sentence, file=sys.stderr)
+    return _fit(prepare(arguments.out, reading.data, settings), arguments.engine)
+
+
+def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    run = _open(arguments.run_dir)
+    if run.status().state == "done":
+        print("This run is done already; here is its result.", file=sys.stderr)
+        return _result(run)
+    return _fit(run, arguments.engine)
+
+
+def _open(path: Path) -> Any:
+    from matrep_core.runs.store import Run
+
+    return Run(path)
+
+
+def _fit(run: Any, engine: str) -> tuple[dict[str, Any], str]:
+    from threadpoolctl import threadpool_limits
+
+    from matrep_core.training import fit
+
+    def ask_to_stop(*_: object) -> None:
+        (run.path / "stop").touch()
+
+    def report(status: Any) -> None:
+        print(f"step {status.step:,} of {status.steps:,} in {status.seconds:.1f} s", file=sys.stderr, flush=True)
+
+    before = {s: signal.signal(s, ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with threadpool_limits(1):
+            status = fit(run, engine=engine, report=report)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if status.state != "done":
+        print(f"{status.message} python -m matrep_core resume {run.path}", file=sys.stderr)
+    return _result(run)
+
+
+def _result(run: Any) -> tuple[dict[str, Any], str]:
+    _, facts = run.kept_model()
+    status = run.status()
+    scores = run.scores()
+    document = {
+        "run": str(run.path), "state": status.state, "steps": facts["last_step"], "best_step": facts["step"],
+        "property": run.settings.property, "unit": run.unit, "scale": run.scale, "seconds": status.seconds,
+        **scores, "last_step": facts["last_scores"],
+    }  # fmt: skip
+    unit = f" {run.unit}" if run.unit else ""
+    lines = [f"{run.path}: {status.state} after {facts['last_step']:,} steps, kept step {facts['step']:,}."]
+    for part in ("full", "eval", "train"):
+        each = scores[part]
+        text = f"  {part:5}  mae {each['mae']:.4g}{unit}  rmse {each['rmse']:.4g}{unit}"
+        text += f"  r2 {each['r2']:.3f}" if each["r2"] is not None else ""
+        text += f"  log10 rmse {each['log10_rmse']:.3f}" if each.get("log10_rmse") is not None else ""
+        lines.append(text + f"  ({each['measurements']:,} measurements)")
+    return document, "\n".join(lines)
+
+
+def _neighbours(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    from matrep_core.limits import MAX_NEIGHBOURS, Bound
+    from matrep_core.views.facts import find_material
+    from matrep_core.views.neighbours import neighbours
+
+    k = int(Bound(1, MAX_NEIGHBOURS).check("k", arguments.k))
+    run = _open(arguments.run_dir)
+    query = find_material(run.data, arguments.material)
+    support = run.support
+    found = neighbours(run.vectors(), query, k, arguments.metric, among=support > 0)
+    rows = [
+        {"material": run.data.materials[i], "distance": float(d) if d == d else None, "support": int(support[i])}
+        for i, d in zip(found.indices, found.distances, strict=True)
+    ]
+    width = max((len(r["material"]) for r in rows), default=8)
+    title = f"{arguments.material} (support {support[query]}), {arguments.metric} distance at step {run.kept_step:,}:"
+    lines = [title]
+    for row in rows:
+        distance = "no distance: a vector of length 0" if row["distance"] is None else f"{row['distance']:.4f}"
+        lines.append(f"  {row['material']:{width}}  {distance}  support {row['support']}")
+    if not support[query]:
+        lines.append(f"{arguments.material} never trained: its vector is still its random start, so these are no evidence.")
+    return rows, "\n".join(lines)
+
+
+def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.runs.archive import export_run
+
+    paths = [str(path) for path in export_run(_open(arguments.run_dir), arguments.out)]
+    return {"files": paths}, "\n".join(paths)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = build_parser().parse_args(words)
+    try:
+        document, text = arguments.run(arguments)
+    except MatRepError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False) if arguments.json else text)
+    return 0

@@ -1,0 +1,112 @@
+"""Trainings in processes of their own: started from a page, they outlive the page, its tab and its server.
+
+A worker inherits the lock of its run from the process that starts it, so the run is never without a
+holder, and a worker that is killed frees it. One training runs at a time: a worker first takes the
+queue's lock, the oldest run first.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from matrep_core.errors import MatRepError, NotThere, RunBusy
+from matrep_core.formulas.schema import FormulaSet
+from matrep_core.runs.files import take_lock
+from matrep_core.runs.store import Run, Status, list_runs, new_run_id, open_run, runs_folder, write_status
+from matrep_core.settings import TrainingSettings
+from matrep_core.training import busy_sentence, fit, prepare
+
+_POLL_SECONDS = 0.3
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def start(root: Path, data: FormulaSet, settings: TrainingSettings) -> str:
+    """Make a run of its own below ``root`` and queue its training; returns the run's id.
+
+    Raises what ``training.prepare`` raises; nothing is written then.
+    """
+    run = prepare(runs_folder(root) / new_run_id(settings.property, settings.n_entries), data, settings)
+    _launch(run)
+    return run.id
+
+
+def resume(root: Path, run_id: str) -> None:
+    """Queue a stopped, failed or lost run again; raises RunBusy where it is queued or training, NotThere if unknown."""
+    run = open_run(root, run_id)
+    state = run.status().state
+    if state == "done":
+        raise RunBusy(f"{run_id} is done; there is nothing to resume.")
+    _launch(run)
+
+
+def stop(root: Path, run_id: str) -> None:
+    """Ask a queued or training run to stop at a checkpoint; raises NotThere where it is neither."""
+    run = open_run(root, run_id)
+    if run.status().state not in ("queued", "training"):
+        raise NotThere(f"{run_id} is not training, so there is nothing to stop.")
+    (run.path / "stop").touch()
+
+
+def _launch(run: Run) -> None:
+    lock = take_lock(run.path / "lock", busy_sentence(run.id))
+    try:
+        before = run.status()
+        write_status(run.path, Status("queued", before.step, before.steps, before.best_step, before.seconds, ""))
+        (run.path / "stop").unlink(missing_ok=True)
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with (run.path / "log.txt").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "matrep_core.jobs", str(run.path), str(lock)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,),
+                cwd=_PROJECT, env={**os.environ, **one_thread},
+            )  # fmt: skip
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def turn_of(run: Run) -> Iterator[bool]:
+    """Wait until this run is the oldest that waits and no other trains; gives False where it was asked to stop."""
+    folder = run.path.parent
+    while not (run.path / "stop").exists():
+        if _is_oldest(run):
+            with suppress(RunBusy):
+                handle = take_lock(folder / ".queue", "another run trains")
+                try:
+                    yield True
+                finally:
+                    os.close(handle)
+                return
+        time.sleep(_POLL_SECONDS)
+    yield False
+
+
+def _is_oldest(run: Run) -> bool:
+    """Whether no other waiting run was made before this one."""
+    summaries, _ = list_runs(run.path.parents[1])
+    waiting = [(s.created, s.id) for s in summaries if s.status.state == "queued"]
+    return not waiting or min(waiting) >= (run.created, run.id)
+
+
+def main(path: Path, lock: int) -> int:
+    """The worker: train the run at ``path``, whose lock it inherited as the file descriptor ``lock``."""
+    from threadpoolctl import threadpool_limits
+
+    run = Run(path)
+    try:
+        with threadpool_limits(1):
+            fit(run, lock=lock, turn=lambda: turn_of(run))
+    except MatRepError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

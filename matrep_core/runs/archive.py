@@ -1,0 +1,180 @@
+"""A run to take away, and a run brought back: tables for other programs, and the whole run as one zip.
+
+A zip that comes in is a stranger's: only the names that a run has are taken out of it, sizes are counted
+while they are unpacked, and everything is opened and checked before the run appears in the list.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from matrep_core import limits
+from matrep_core.errors import DataRefused, MatRepError, RunBroken, RunBusy
+from matrep_core.runs.checkpoint import latest_checkpoint
+from matrep_core.runs.files import sync_folder
+from matrep_core.runs.store import Run, Status, runs_folder, write_status
+
+_MEMBER = re.compile(
+    r"(config|status|split|scores)\.json|metrics\.jsonl|frames/(vectors\.bin|index\.jsonl)"
+    r"|(model|step-\d{9,10})/(state\.safetensors|manifest\.json)"
+    r"|data/(formulas|materials|amounts|measurements|properties)\.parquet"
+)
+_BLOCK = 2**20
+_RATIO = 200  # a run's numbers hardly compress; more than this is a bomb
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,69}")
+
+
+def export_run(run: Run, folder: Path) -> list[Path]:
+    """Write vectors.csv, predictions.csv, frames.parquet and <run id>.zip into ``folder``; returns their paths.
+
+    The run is not changed. Raises NotThere where it has no finished model, RunBroken where the disk refuses.
+    """
+    vectors, predictions, names = run.vectors(), run.predictions(), _entry_names(run)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pd.DataFrame(vectors, columns=names)
+        table.insert(0, "material", list(run.data.materials))
+        table.insert(1, "support", run.support)
+        paths = [folder / name for name in ("vectors.csv", "predictions.csv", "frames.parquet", f"{run.id}.zip")]
+        table.to_csv(paths[0], index=False)
+        predictions.assign(unit=run.unit).to_csv(paths[1], index=False)
+        _write_frames(run, paths[2])
+        write_archive(run, paths[3])
+    except OSError as error:
+        raise RunBroken(f"{folder.name} cannot be written: {error.strerror}. Choose another folder.") from None
+    return paths
+
+
+def _entry_names(run: Run) -> list[str]:
+    return [f"entry_{n + 1}" for n in range(run.settings.n_entries)]
+
+
+def _write_frames(run: Run, path: Path) -> None:
+    """All frames as one Parquet table, a row group a frame: step, material, entry_1 ... entry_N."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frames = run.frames()
+    materials = pa.array(list(run.data.materials), pa.string())
+    schema = pa.schema([("step", pa.int64()), ("material", pa.string()), *((n, pa.float32()) for n in _entry_names(run))])
+    with pq.ParquetWriter(path, schema) as writer:
+        for number, step in enumerate(frames.steps):
+            vectors = frames.vectors(number)
+            columns = [pa.array(np.full(len(materials), step)), materials, *(pa.array(c) for c in vectors.T)]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def write_archive(run: Run, path: Path) -> None:
+    """The whole run as one zip that ``import_run`` takes; it holds what a run is made of and nothing else."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for file in sorted(run.path.rglob("*")):
+                name = file.relative_to(run.path).as_posix()
+                if file.is_file() and _MEMBER.fullmatch(name):
+                    archive.write(file, f"{run.id}/{name}")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def import_run(archive: Path, root: Path) -> Run:
+    """Load an exported run into the store below ``root`` under its own id, or a new one where that is taken.
+
+    Raises DataRefused where the zip is not an exported run or is larger than the limit, RunBroken where one
+    of its files fails its check. Nothing is left behind then.
+    """
+    folder = runs_folder(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".import-{secrets.token_hex(6)}"
+    try:
+        name = _unpack(archive, temporary)
+        _check(temporary, name)
+        while (folder / name).exists():
+            name = f"{name[:64]}-{secrets.token_hex(2)}"
+        os.rename(temporary, folder / name)
+        sync_folder(folder)
+    except OSError as error:
+        raise RunBroken(f"The run could not be stored: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Run(folder / name)
+
+
+def _refused(why: str) -> DataRefused:
+    from matrep_core.errors import Fault
+
+    return DataRefused([Fault("the uploaded run", None, "", "", why, "Choose a zip that MatRep exported.")])
+
+
+def _unpack(path: Path, folder: Path) -> str:
+    """Unpack the members that a run has into ``folder``; returns the run's id, which is the zip's one folder."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = {m.filename.split("/", 1)[0] for m in members}
+            if len(names) != 1 or not _RUN_NAME.fullmatch(name := names.pop()):
+                raise _refused("it does not hold exactly one run")
+            if len({m.filename for m in members}) < len(members):
+                raise _refused("one file stands in it twice")
+            if sum(m.file_size for m in members) > limits.MAX_RUN_ARCHIVE_BYTES:
+                raise _refused(f"it unpacks to more than {limits.MAX_RUN_ARCHIVE_BYTES // 2**20} MiB")
+            folder.mkdir()
+            room = limits.MAX_RUN_ARCHIVE_BYTES
+            for member in members:
+                inner = member.filename.split("/", 1)[1] if "/" in member.filename else ""
+                kind = stat.S_IFMT(member.external_attr >> 16)
+                if kind not in (0, stat.S_IFREG) or not _MEMBER.fullmatch(inner):
+                    raise _refused(f"it holds {member.filename[:80]!r}, which is no part of a run")
+                if member.file_size > _RATIO * max(member.compress_size, 1) + _BLOCK:
+                    raise _refused(f"{inner} is packed more densely than a run's numbers can be")
+                room -= _unpack_member(archive, member, folder / inner, min(room, member.file_size))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zipfile.zlib.error) as error:
+        raise _refused(f"it cannot be unpacked ({error})") from None
+    return name
+
+
+def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, room: int) -> int:
+    """Copy one member, counting the bytes that really come out; returns how many."""
+    path.parent.mkdir(exist_ok=True)
+    written = 0
+    with archive.open(member) as source, path.open("xb") as target:
+        while block := source.read(_BLOCK):
+            written += len(block)
+            if written > room:
+                raise _refused(f"{path.name} is larger than its zip says")
+            target.write(block)
+    return written
+
+
+def _check(folder: Path, name: str) -> None:
+    """Open everything that views read; raises RunBroken at the first thing that does not fit."""
+    try:
+        run = Run(folder)
+        status = run.status()
+        run.support, run.metrics(), latest_checkpoint(folder)
+        frames = run.frames()
+        for number in range(len(frames)):
+            frames.packed(number)
+        finished = (folder / "model").is_dir()
+        if finished:
+            run.vectors(), run.predictions(), run.scores(), run.regressor()
+        if not finished and not len(frames):
+            raise RunBroken("it holds neither a model nor a frame.")
+    except RunBusy:
+        raise
+    except MatRepError as error:
+        raise RunBroken(str(error).replace(folder.name, name)) from None
+    (folder / "lock").touch()
+    if status.state not in ("done", "stopped", "failed"):
+        message = "It was exported before its training ended. Resume it to go on."
+        write_status(folder, Status("stopped", status.step, status.steps, status.best_step, status.seconds, message))
