@@ -273,7 +273,7 @@ def _measurements(gathered: Gathered, name: str) -> tuple[pd.DataFrame, tuple[Pr
         for q in places[(values <= 0) & (chosen == "log") | (values < 0) & (chosen == "sqrt")].tolist():
             at(q, "value", repr(float(frame["value"].iloc[q])), f"the value does not fit the scale {chosen}", "Choose the scale linear.")
         if not chosen:
-            wide = values.min() > 0 and values.max() / values.min() >= LOG_SPAN
+            wide = values.min() > 0 and values.max() >= LOG_SPAN * values.min()
             chosen = "log" if wide else "linear"
             why = "all values are above 0 and span two decades or more" if wide else "the values span less than two decades, or not all are above 0"
             gathered.notes.append(f"{names[p]}: {len(values):,} values, scale {chosen}, because {why}.")

@@ -14,6 +14,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,18 @@ class _Builder:
         self._cells.append(cells)
         if self.typed:
             self._kinds.append(kinds.encode("ascii"))
+        if len(self._cells) * self.width >= _CELLS_A_CHUNK:
+            self._flush()
+
+    def add_many(self, first_number: int, rows: Sequence[Sequence[str]]) -> None:
+        """Add rows of text that follow each other; the same as ``add`` for each, and fast where nothing is wrong."""
+        whole = all(map(self.width.__eq__, map(len, rows))) and all(map(str.strip, map(itemgetter(0), rows)))
+        if not whole or len(self.rows) + len(rows) > limits.MAX_ROWS:
+            for number, cells in enumerate(rows, start=first_number):
+                self.add(number, cells)
+            return
+        self.rows.extend(range(first_number, first_number + len(rows)))
+        self._cells.extend(rows)
         if len(self._cells) * self.width >= _CELLS_A_CHUNK:
             self._flush()
 
@@ -286,25 +300,26 @@ def _table_by_its_delimiter(text: str, shown: str, encoding: str, expected: set[
 
 def _parse(text: str, shown: str, delimiter: str, encoding: str) -> Table | list[Fault]:
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    number = 0
-    header: list[str] | None = None
-    builder = _Builder(shown, 0)
+    rows: list[list[str]] = []
+    number = 1
     try:
-        for number, cells in enumerate(records, start=1):
-            if header is not None:
-                builder.add(number, cells)
-            elif any(cell.strip() for cell in cells):
-                if number > 1:
-                    return [fault(shown, 1, "", "", "the first row is blank", "Begin the file with the names of the columns.")]
-                header = cells
-                builder = _Builder(shown, len(header))
+        header = next(records, None)
+        if header is None or not any(cell.strip() for cell in header):
+            return [fault(shown, 1, "", "", "the first row is blank", "Begin the file with the names of the columns.")]
+        builder = _Builder(shown, len(header))
+        while True:
+            rows = []
+            number += 1
+            rows.extend(islice(records, max(1, _CELLS_A_CHUNK // len(header))))
+            if not rows:
+                break
+            builder.add_many(number, rows)
+            number += len(rows) - 1
     except csv.Error as error:
         return [
-            fault(shown, number + 1, "", "", f"the quotes are broken ({error})",
+            fault(shown, number + len(rows), "", "", f"the quotes are broken ({error})",
                   'Close every quote; write a quote inside a quoted cell as "".')
         ]  # fmt: skip
-    if header is None:
-        return [fault(shown, None, "", "", "the file is empty", "Give a file with a header and rows.")]
     name = {mark: word for word, mark in DELIMITERS.items()}.get(delimiter, repr(delimiter))
     return _finish(builder, shown, "", header, delimiter, f"{encoding}, {name} between cells")
 
