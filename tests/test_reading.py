@@ -13,7 +13,7 @@ import pytest
 
 from matrep_core import limits
 from matrep_core.errors import DataRefused, SettingRefused
-from matrep_core.formulas.reading import Reading, ReadingOptions, read_data
+from matrep_core.formulas.reading import Reading, ReadingOptions, read_data, wide_columns
 from matrep_core.formulas.storage import content_hash
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
@@ -451,6 +451,12 @@ def test_a_wide_table_is_read(tmp_path: Path) -> None:
         [0, "viscosity", 12.5, 25.0], [0, "pH", 7.0, 25.0], [1, "viscosity", 900.0, 30.0], [2, "pH", 5.5, 20.0],
     ]  # fmt: skip
     assert said(reading, "columns of text not read: note")
+
+
+def test_the_columns_of_wide_tables_can_be_chosen_from(tmp_path: Path) -> None:
+    paths = loose(tmp_path, wide=WIDE, properties=PROPERTIES, broken='a,b\n"x,1\n')
+    assert wide_columns(paths)[:3] == ["id", "A", "B"]
+    assert wide_columns(paths[1:]) == []
 
 
 @pytest.mark.parametrize(

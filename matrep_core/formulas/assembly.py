@@ -233,7 +233,7 @@ def _measurements(gathered: Gathered, name: str) -> tuple[pd.DataFrame, tuple[Pr
         if not gathered.faults:  # otherwise the values may be among what is at fault
             gathered.faults.append(
                 fault(name, None, "", "", "there is no measured value in it, so there is nothing to learn",
-                      "Give properties, or name the property columns of the wide table (--property-column).")
+                      "Give properties, or name the property columns of the wide table (--property).")
             )  # fmt: skip
         return pd.DataFrame(), ()
     names = list(gathered.properties.index)

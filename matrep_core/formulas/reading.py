@@ -34,7 +34,7 @@ from matrep_core.formulas.schema import FormulaSet
 from matrep_core.formulas.tables import DELIMITERS, ENCODINGS, SUFFIXES, Table, fault, read_tables
 from matrep_core.formulas.workbook import SHEETS
 
-__all__ = ["Reading", "ReadingOptions", "read_data"]
+__all__ = ["Reading", "ReadingOptions", "read_data", "wide_columns"]
 
 _WIDE = "wide"
 _GATHER = {
@@ -66,18 +66,7 @@ def read_data(paths: Sequence[Path], options: ReadingOptions = ReadingOptions(),
     _check(options)
     names = names or {}
     gathered = Gathered(options)
-    sources = _sources(paths, names, gathered)
-    tables: list[tuple[str, Table]] = []
-    expected = {
-        "formula_id", "formula", "id", "material", "amount", "property", "value", "unit",
-        *(name.strip().casefold() for name in (*options.property_columns, options.formula_id_column)),
-    }  # fmt: skip
-    for source in sources:
-        try:
-            found = read_tables(source.path, source.shown, options.encoding, options.delimiter, expected)
-            tables.extend(_with_roles(source, found, options))
-        except DataRefused as refused:
-            gathered.faults.extend(refused.faults)
+    tables = _tables(paths, names, gathered)
     # Measurements name formulas, so formulas come first whatever the order of the files.
     for role in (*SHEETS[:1], _WIDE, *SHEETS[1:]):
         for each, table in tables:
@@ -85,11 +74,38 @@ def read_data(paths: Sequence[Path], options: ReadingOptions = ReadingOptions(),
             if each == role and (role != "properties" or gathered.formulas.index or not gathered.faults):
                 _GATHER[role](table, gathered)
     _check_wide_columns(tables, options, gathered)
-    name = " + ".join(dict.fromkeys(_name(Path(path), names) for path in paths))
+    name = _name_of_set(paths, names)
     data = assemble(gathered, name) if gathered.entries or not gathered.faults else None
     if data is None or gathered.faults:
         raise DataRefused(_shown(gathered.faults))
     return Reading(data, tuple(gathered.notes))
+
+
+def wide_columns(paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None) -> list[str]:
+    """The columns of the wide tables among these files, so that one can choose which are properties.
+
+    Empty where no file is a wide table; what else may be wrong with the files is left to ``read_data``.
+    """
+    _check(options)
+    tables = _tables(paths, names or {}, Gathered(options))
+    return list(dict.fromkeys(header for role, table in tables if role == _WIDE for header in table.headers))
+
+
+def _tables(paths: Sequence[Path], names: Mapping[Path, str], gathered: Gathered) -> list[tuple[str, Table]]:
+    """All tables with what they hold; a file that cannot be read becomes faults of ``gathered``."""
+    options = gathered.options
+    tables: list[tuple[str, Table]] = []
+    expected = {
+        "formula_id", "formula", "id", "material", "amount", "property", "value", "unit",
+        *(name.strip().casefold() for name in (*options.property_columns, options.formula_id_column)),
+    }  # fmt: skip
+    for source in _sources(paths, names, gathered):
+        try:
+            found = read_tables(source.path, source.shown, options.encoding, options.delimiter, expected)
+            tables.extend(_with_roles(source, found))
+        except DataRefused as refused:
+            gathered.faults.extend(refused.faults)
+    return tables
 
 
 def _check(options: ReadingOptions) -> None:
@@ -108,9 +124,12 @@ def _check(options: ReadingOptions) -> None:
         raise SettingRefused("formula_id_column", options.formula_id_column, "it is named as a property or condition too.")
 
 
-def _name(path: Path, names: Mapping[Path, str]) -> str:
-    shown = names.get(path)
-    return Path(shown).stem if shown else path.resolve().name if path.is_dir() else path.stem
+def _name_of_set(paths: Sequence[Path], names: Mapping[Path, str]) -> str:
+    """The folder's or the files' names; files called formulas, properties and materials tell nothing."""
+    stems = [names.get(path, Path(path).resolve().name) for path in paths]
+    stems = [stem if Path(path).is_dir() else Path(stem).stem for path, stem in zip(paths, stems)]
+    telling = [stem for stem in stems if stem.casefold() not in SHEETS]
+    return " + ".join(dict.fromkeys(telling)) or "formulas"
 
 
 # --- which files, and what they hold ------------------------------------------------------------------------
@@ -162,7 +181,7 @@ def _in_folder(folder: Path, prefix: str, gathered: Gathered) -> list[_Source]:
     return sources
 
 
-def _with_roles(source: _Source, tables: list[Table], options: ReadingOptions) -> list[tuple[str, Table]]:
+def _with_roles(source: _Source, tables: list[Table]) -> list[tuple[str, Table]]:
     """What each table of a file holds; raises DataRefused where several sheets have no names that say it."""
     named = [(table.sheet.strip().casefold(), table) for table in tables if table.sheet.strip().casefold() in SHEETS]
     if source.role:
@@ -172,7 +191,7 @@ def _with_roles(source: _Source, tables: list[Table], options: ReadingOptions) -
     elif named:
         return named
     elif len(tables) == 1:
-        return [(_role_by_headers(tables[0], options), tables[0])]
+        return [(_role_by_headers(tables[0]), tables[0])]
     sheets = ", ".join(table.sheet for table in tables)
     raise DataRefused([
         fault(source.shown, None, "", sheets, "the workbook has several sheets, and their names do not say what they hold",
@@ -180,7 +199,7 @@ def _with_roles(source: _Source, tables: list[Table], options: ReadingOptions) -
     ])  # fmt: skip
 
 
-def _role_by_headers(table: Table, options: ReadingOptions) -> str:
+def _role_by_headers(table: Table) -> str:
     def has(*names: str) -> bool:
         return table.position(*names) is not None
 
