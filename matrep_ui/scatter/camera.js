@@ -24,6 +24,11 @@ export class FlatCamera {
     return this.scale[0] / this.home[0];
   }
 
+  // Where it looks, in one text: changes exactly when the picture does.
+  summary() {
+    return [this.zoom, ...this.center, ...this.scale].map((v) => v.toPrecision(6)).join(" ");
+  }
+
   resize(factor) {
     this.scale = this.scale.map((s) => s * factor);
     this.home = this.home.map((s) => s * factor);
@@ -48,6 +53,15 @@ export class FlatCamera {
     this.center = [point[0], point[1]];
   }
 
+  // Fill the picture with these bounds, but let `reset` still lead back to where it was fitted.
+  frame(bounds, width, height) {
+    const { home } = this;
+    this.fit(bounds, width, height);
+    const tightest = Math.min(...this.scale.map((s, k) => s / home[k]));
+    if (tightest > 2000) this.scale = this.scale.map((s) => (s * 2000) / tightest);
+    this.home = home;
+  }
+
   matrix(width, height) {
     const [cx, cy] = this.center, a = (2 * this.scale[0]) / width, b = (2 * this.scale[1]) / height;
     return new Float32Array([a, 0, 0, 0, 0, b, 0, 0, 0, 0, 0, 0, -a * cx, -b * cy, 0, 1]);
@@ -63,20 +77,24 @@ export class FlatCamera {
 }
 
 const TILT = 1.45; // radians; never quite from above, where left and right would swap
+const START = { turn: 0.65, tilt: 0.42 };
+const DISTANCE = 5.2; // of the eye, in half widths of the box
+const LABELS = 64; // CSS pixels kept free around the box for ticks and names
 
 // Orbiting a target. The data box is first scaled to a unit box (equally on all axes unless `equal` is false).
 export class OrbitCamera {
   constructor() {
     this.equal = true;
-    this.turn = 0.65;
-    this.tilt = 0.42;
+    Object.assign(this, START);
+    this.pixels = 100; // CSS pixels a half width of the box
     this.shift = [0, 0]; // CSS pixels
     this.zoom = 1;
     this.middle = [0, 0, 0];
     this.unit = [1, 1, 1]; // unit box a data unit
   }
 
-  fit(bounds) {
+  fit(bounds, width, height) {
+    Object.assign(this, START);
     this.middle = bounds.map(([low, high]) => (low + high) / 2);
     const extents = bounds.map(([low, high]) => high - low || 1);
     const widest = Math.max(...extents);
@@ -84,9 +102,26 @@ export class OrbitCamera {
     this.bounds = bounds;
     this.zoom = 1;
     this.shift = [0, 0];
+    this.pixels = 100;
+    const matrix = this.matrix(width, height), xs = [], ys = [];
+    for (let corner = 0; corner < 8; corner++) {
+      const [x, y] = toPicture(matrix, bounds.map((pair, k) => pair[(corner >> k) & 1]), width, height);
+      xs.push(x - width / 2);
+      ys.push(y - height / 2);
+    }
+    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const factor = Math.min((width - 2 * LABELS) / (right - left), (height - 2 * LABELS) / (bottom - top));
+    this.pixels *= Math.max(factor, 0.1);
+    this.shift = [(-(left + right) / 2) * factor, (-(top + bottom) / 2) * factor];
   }
 
-  resize() {}
+  summary() {
+    return [this.zoom, this.turn, this.tilt, ...this.shift].map((v) => v.toPrecision(6)).join(" ");
+  }
+
+  resize(factor) {
+    this.pixels *= factor;
+  }
 
   orbit(dx, dy) {
     this.turn -= dx * 0.008;
@@ -104,6 +139,13 @@ export class OrbitCamera {
     this.zoom *= limited;
   }
 
+  // Bring these bounds to the middle of the picture and fill it with them.
+  frame(bounds, width, height) {
+    const share = Math.max(...bounds.map(([low, high], k) => ((high - low) * this.unit[k]) / 2));
+    this.zoom = Math.min(Math.max(0.8 / (share || 1), 1), 200);
+    this.focus(bounds.map(([low, high]) => (low + high) / 2), width, height);
+  }
+
   // Bring a point to the middle of the picture.
   focus(point, width, height) {
     const [x, y] = toPicture(this.matrix(width, height), point, width, height);
@@ -114,12 +156,12 @@ export class OrbitCamera {
     const ct = Math.cos(this.turn), st = Math.sin(this.turn), cp = Math.cos(this.tilt), sp = Math.sin(this.tilt);
     // Rows of the rotation: right, up, towards the eye; the third data axis points up.
     const right = [ct, st, 0], up = [-st * sp, ct * sp, cp], eye = [st * cp, -ct * cp, sp];
-    const distance = 5.2, pixels = (Math.min(width, height) / 2) * 0.62 * this.zoom;
+    const pixels = this.pixels * this.zoom;
     const row = (axis, factor) => axis.map((v, k) => v * this.unit[k] * factor);
     const dot = (r) => -(r[0] * this.middle[0] + r[1] * this.middle[1] + r[2] * this.middle[2]);
     const x = row(right, (2 * pixels) / width), y = row(up, (2 * pixels) / height), z = row(eye, 1);
-    // Perspective: w = 1 - z / distance; nearer points are larger.
-    const w = z.map((v) => -v / distance), w0 = 1 - dot(z) / distance;
+    // Perspective: w = 1 - z / DISTANCE; nearer points are larger.
+    const w = z.map((v) => -v / DISTANCE), w0 = 1 - dot(z) / DISTANCE;
     const sx = (2 * this.shift[0]) / width, sy = (-2 * this.shift[1]) / height;
     const out = new Float32Array(16);
     for (let k = 0; k < 3; k++) {

@@ -9,7 +9,7 @@ export function assemble(partIds, parts, known) {
   const decoded = {};
   for (const [name, id] of Object.entries(partIds)) {
     if (!known.has(id)) {
-      if (!parts.has(id)) return null;
+      if (!parts.get(id)?.bytes) return null;
       known.set(id, decode(parts.get(id).bytes));
     }
     decoded[name] = known.get(id);
@@ -95,17 +95,31 @@ class Cloud {
     return chunk.origin[axis] + chunk.scale * chunk.q[(local * this.count + point) * this.dims + axis];
   }
 
-  // The smallest box that holds all points of one frame on these axes: [[low, high], …].
-  boundsAt(frame, axes) {
+  // The smallest box that holds these points (all, where none is given) at a frame on these axes: [[low, high], …].
+  boundsAt(frame, axes, points) {
     return axes.map((axis) => {
       let low = Infinity, high = -Infinity;
-      for (let i = 0; i < this.count; i++) {
-        const value = this.at(i, frame, axis);
+      for (let k = 0; k < (points.length || this.count); k++) {
+        const value = this.at(points.length ? points[k] : k, frame, axis);
         if (value < low) low = value;
         if (value > high) high = value;
       }
       return [low, high];
     });
+  }
+
+  // How many points lie where along one axis at a time: `bins` counts between low and high, smoothed.
+  density(positions, low, high, bins) {
+    const counts = new Float32Array(bins), out = new Float32Array(bins), width = (high - low) / bins;
+    for (let i = 0; i < this.count; i++) {
+      const bin = Math.floor((positions[3 * i] - low) / width);
+      if (bin >= 0 && bin < bins) counts[bin]++;
+    }
+    const reach = 4;
+    for (let b = 0; b < bins; b++) {
+      for (let k = -2 * reach; k <= 2 * reach; k++) out[b] += (counts[b + k] ?? 0) * Math.exp(-(k * k) / (2 * reach * reach / 4));
+    }
+    return out;
   }
 
   // Colour codes of all points at a frame.

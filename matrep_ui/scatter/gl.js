@@ -11,7 +11,7 @@ uniform float share, radius, ratio, depth;
 uniform sampler2D palette;
 uniform vec4 context;
 out vec4 fill;
-flat out float disc, hollow, chosen, fog;
+flat out float disc, rim, hollow, chosen, fog; // rim: where the square that is drawn ends
 void main() {
   vec3 at = mix(vec3(x0, y0, z0) * scale0 + origin0, vec3(x1, y1, z1) * scale1 + origin1, share);
   gl_Position = view * vec4(at, 1.0);
@@ -23,21 +23,22 @@ void main() {
   if (layer == 2) size = max(size, 3.0 * ratio);
   disc = max(size / mix(1.0, gl_Position.w, depth), 0.9 * ratio);
   fog = depth * clamp((gl_Position.w - 0.75) * 1.1, 0.0, 0.6) * (layer >= 2 ? 0.3 : 1.0);
-  gl_PointSize = 2.0 * (disc + (chosen > 0.0 ? 5.0 : 2.0) * ratio);
+  rim = disc + (chosen > 0.0 ? 4.6 * ratio : clamp(disc * 0.16, 0.0, 0.9 * ratio) + 0.6);
+  gl_PointSize = 2.0 * rim;
   fill = layer == 0 ? context : vec4(texelFetch(palette, ivec2(int(code), 0), 0).rgb, 1.0);
 }`;
 
 const FRAGMENT = `#version 300 es
 precision highp float;
 in vec4 fill;
-flat in float disc, hollow, chosen, fog;
+flat in float disc, rim, hollow, chosen, fog;
 uniform float ratio, opacity;
 uniform vec3 background, ink;
 out vec4 colour;
 // Share of a pixel that lies inside radius r, at distance d from the middle.
 float inside(float r, float d) { return clamp(r - d + 0.5, 0.0, 1.0); }
 void main() {
-  float d = length(gl_PointCoord - 0.5) * 2.0 * (disc + (chosen > 0.0 ? 5.0 : 2.0) * ratio);
+  float d = length(gl_PointCoord - 0.5) * 2.0 * rim;
   float whole = inside(disc, d);
   float line = clamp(disc * 0.42, 0.9 * ratio, 1.7 * ratio);
   float hole = hollow * inside(disc - line, d);

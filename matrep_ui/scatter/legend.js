@@ -6,7 +6,7 @@ import { css, ramp } from "./colour.js";
 import { NONE } from "./cloud.js";
 
 export class Legend {
-  // onToggle(code, alone): a group was pressed; alone: the others are to go instead.
+  // onToggle(code, alone): a group was pressed; alone: the others are to go instead; code null: all are to come back.
   constructor(onToggle) {
     this.onToggle = onToggle;
     this.element = el("div", { class: "legend", role: "group", "aria-label": "Legend" });
@@ -24,6 +24,7 @@ export class Legend {
     for (const [code, button] of this.buttons) {
       button.setAttribute("aria-pressed", String(!hidden.has(code)));
     }
+    this.all.hidden = !hidden.size;
   }
 
   build(scene, table) {
@@ -48,7 +49,8 @@ export class Legend {
         el("span", { class: "swatch hollow" }), el("span", { class: "name", text: cloud.hollowLabel }),
         el("span", { class: "count", text: count(hollow) })));
     }
-    rows.push(el("div", { class: "legend-total", text: `${count(cloud.count)} ${cloud.noun}` }));
+    this.all = el("button", { type: "button", class: "text-button", text: "Show all groups", onclick: () => this.onToggle(null) });
+    rows.push(this.all, el("div", { class: "legend-total", text: `${count(cloud.count)} ${cloud.noun}` }));
     this.element.replaceChildren(...rows);
   }
 

@@ -8,7 +8,7 @@ import { toPicture } from "./camera.js";
 const MOST_LABELS = 14, MOST_TRAIL_PIECES = 12_000, LABEL = 12;
 
 export function overlayItems(scene, { selected, hover, cursor, lasso, trails, table }) {
-  const items = [];
+  const items = scene.cloud.spread ? densityItems(scene) : [];
   if (trails && scene.cloud.last > 0) items.push(...trailItems(scene, selected, table));
   for (const [point, colour] of [[cursor, scene.theme.primary], [hover, scene.theme.ink]]) {
     if (point < 0) continue;
@@ -26,6 +26,25 @@ export function overlayItems(scene, { selected, hover, cursor, lasso, trails, ta
 function screenOf(scene, point) {
   const at = scene.projected();
   return [at[3 * point], at[3 * point + 1], at[3 * point + 2]];
+}
+
+// One axis: how densely the points lie along it, above the strip of points.
+function densityItems(scene) {
+  const { cloud, theme, width, matrix, height } = scene;
+  scene.projected();
+  const bins = Math.max(20, Math.round(width / 3));
+  const low = (-1 - matrix[12]) / matrix[0], high = (1 - matrix[12]) / matrix[0];
+  const heights = cloud.density(scene.positions, low, high, bins);
+  const most = Math.max(...heights);
+  if (!(most > 0)) return [];
+  const yOf = (y) => toPicture(matrix, [0, y], width, height)[1];
+  const floor = yOf(0.58), top = yOf(1.05);
+  const line = [...heights].map((h, k) => [((k + 0.5) / bins) * width, floor - (h / most) * (floor - top)]);
+  return [
+    { area: [[line[0][0], floor], ...line, [line[bins - 1][0], floor]], colour: css(theme.primary, 0.15) },
+    { line, colour: css(theme.primary, 0.8), width: 1.5 },
+    { text: "density", x: 8, y: floor - 9, colour: css(theme.muted), size: 11.5, align: "start" },
+  ];
 }
 
 // The way of each selected point through the frames: what is behind it strong, what is ahead faint.

@@ -9,9 +9,9 @@ A payload travels in parts, so that a change of one part sends only that part:
 
 Each part is one block of bytes, little-endian:
 
-    0   4 bytes   b"MRS1"
+    0   4 bytes   b"MRS1", or b"MRZ1" where everything from byte 24 on is deflated (zlib): texts and colours
     4   4 bytes   length H of the header, unsigned
-    8   16 bytes  blake2b digest of everything that follows; the part's id is its hex text
+    8   16 bytes  blake2b digest of what follows, before deflating; the part's id is its hex text
     24  H bytes   header, UTF-8 JSON; "kind" is one of the four names above,
                   "arrays" maps a name to [type, shape, offset]; type is i1, u1, i2, u2, i4 or f4
     then zeros up to a multiple of 8, then the arrays, row-major, each at its offset from there (a multiple of 8)
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -268,4 +269,7 @@ def _pack(kind: str, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -
     head = text.encode("utf-8", "replace")
     body = head + b"\0" * (-(24 + len(head)) % 8) + b"".join(blocks)
     digest = hashlib.blake2b(body, digest_size=16).digest()
-    return b"MRS1" + len(head).to_bytes(4, "little") + digest + body
+    length = len(head).to_bytes(4, "little")
+    if kind == "frames":  # positions hardly shrink, and would wait for it
+        return b"MRS1" + length + digest + body
+    return b"MRZ1" + length + digest + zlib.compress(body, 1)

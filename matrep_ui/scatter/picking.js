@@ -2,6 +2,7 @@
 // projected positions that are drawn.
 
 import { lookOf } from "./canvas2d.js";
+import { ASIDE } from "./scene.js";
 
 const REACH = 7; // CSS pixels around a point that still hit it
 
@@ -41,7 +42,7 @@ export function pointsInside(scene, path) {
   const at = scene.projected(), inside = [];
   for (let i = 0; i < scene.cloud.count; i++) {
     const x = Math.floor(at[3 * i]), y = Math.floor(at[3 * i + 1]);
-    if (x < 0 || y < 0 || x >= canvas.width || y >= canvas.height || (states[i] & 3) === 0) continue;
+    if (x < 0 || y < 0 || x >= canvas.width || y >= canvas.height || states[i] & ASIDE) continue;
     if (mask[4 * (y * canvas.width + x) + 3] > 127) inside.push(i);
   }
   return inside;
@@ -56,7 +57,7 @@ export function pointTowards(scene, start, dx, dy) {
   let best = -1, bestScore = Infinity;
   for (let i = 0; i < scene.cloud.count; i++) {
     const x = at[3 * i], y = at[3 * i + 1];
-    if (i === start || !(x >= 0 && y >= 0 && x <= width && y <= height) || (states[i] & 3) === 0) continue;
+    if (i === start || !(x >= 0 && y >= 0 && x <= width && y <= height) || states[i] & ASIDE) continue;
     const along = (x - x0) * dx + (y - y0) * dy, aside = Math.abs((x - x0) * dy - (y - y0) * dx);
     const score = fromMiddle ? Math.hypot(x - x0, y - y0) : along > 0.5 && aside <= along * 1.7 ? along + 2.2 * aside : Infinity;
     if (score < bestScore) {

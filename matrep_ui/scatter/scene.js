@@ -5,6 +5,7 @@ import { projectAll } from "./camera.js";
 // The layers of a point, drawn in this order: grey context, plain, found by the search, selected.
 export const CONTEXT = 0, PLAIN = 1, FOUND = 2, CHOSEN = 3;
 const HOLLOW = 4;
+export const ASIDE = 8; // left out by a filter or by the search, though it may be selected
 
 export class Scene {
   constructor() {
@@ -73,9 +74,9 @@ export class Scene {
       let layer = PLAIN;
       if (codes && !shown(codes[i])) layer = CONTEXT;
       else if (found) layer = found[i] ? FOUND : CONTEXT;
-      states[i] = layer | (cloud.hollow?.[i] ? HOLLOW : 0);
+      states[i] = layer | (layer === CONTEXT ? ASIDE : 0) | (cloud.hollow?.[i] ? HOLLOW : 0);
     }
-    for (const i of selected) states[i] = CHOSEN | (states[i] & HOLLOW);
+    for (const i of selected) states[i] |= CHOSEN;
     this.sort();
   }
 
@@ -100,7 +101,8 @@ export class Scene {
 }
 
 // Radius of a point in CSS pixels: smaller the more there are, larger the closer one looks.
-export function radiusFor(count, zoom) {
-  const base = Math.min(Math.max(7.2 * (Math.max(count, 1) / 100) ** -0.22, 1.2), 7);
+export function radiusFor(count, zoom, width, height) {
+  const room = Math.min(Math.max(Math.sqrt((width * height) / 410_000), 0.6), 1.3) ** 0.6;
+  const base = Math.min(Math.max(7.2 * (Math.max(count, 1) / 100) ** -0.22, 1.2), 7) * room;
   return Math.min(base * Math.max(zoom, 0.5) ** 0.4, Math.max(base, 8));
 }

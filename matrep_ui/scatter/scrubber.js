@@ -8,7 +8,7 @@ import { count, show } from "./numbers.js";
 import { paint } from "./paint.js";
 
 const LEFT = 62, RIGHT = 46, TOP = 20, FOOT = 22;
-const CURVE_HEIGHT = 118, PLAIN_HEIGHT = 54;
+const CURVE_HEIGHT = 118, PLAIN_HEIGHT = 44, MARKS_HEIGHT = 22;
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const FRAMES_A_SECOND = 10;
 const REST_AFTER_KEY = 350; // ms without a further key
@@ -40,7 +40,8 @@ export class Scrubber {
   setCloud(cloud) {
     this.cloud = cloud;
     this.element.hidden = cloud.last < 1;
-    this.height = cloud.curve ? CURVE_HEIGHT : PLAIN_HEIGHT;
+    this.top = TOP + (cloud.marks.length ? MARKS_HEIGHT : 0);
+    this.height = (cloud.curve ? CURVE_HEIGHT : PLAIN_HEIGHT) + this.top - TOP;
     this.track.style.height = `${this.height}px`;
     this.track.setAttribute("aria-valuemax", String(cloud.last));
     this.marks.replaceChildren(...cloud.marks.map((mark, k) => el("button", {
@@ -84,6 +85,7 @@ export class Scrubber {
         if (Number.isFinite(curve[name][k])) parts.push(`${name} ${show(curve[name][k], 3)}${curve.unit ? ` ${curve.unit}` : ""}`);
       }
     }
+    this.stampText = between ? `between steps ${count(steps[first])} and ${count(steps[second])}` : parts[0].toLowerCase();
     const place = between ? `in-between: positions mixed from steps ${count(steps[first])} and ${count(steps[second])}`
       : `frame ${count(frame + 1)} of ${count(steps.length)}`;
     this.readout.replaceChildren(
@@ -163,8 +165,8 @@ export class Scrubber {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     let time = this.time >= this.cloud.last ? 0 : this.time, before = performance.now();
     const tick = (now) => {
-      time += Math.min((now - before) / 1000, 0.1) * FRAMES_A_SECOND * this.speed;
-      before = now;
+      time += Math.min(Math.max(now - before, 0) / 1000, 0.1) * FRAMES_A_SECOND * this.speed;
+      before = now; // the first time stamp may lie before the press
       if (time >= this.cloud.last) {
         this.goTo(this.cloud.last);
         return;
@@ -211,7 +213,11 @@ export class Scrubber {
     for (const step of this.stepTicks()) {
       items.push({ text: count(step), x: this.xOf(this.timeOfStep(step)), y: floor + 13, colour: muted, size: 11 });
     }
-    items.push({ text: "step", x: width - RIGHT + 10, y: floor + 13, colour: muted, size: 11, align: "start" });
+    items.push({ text: "step", x: LEFT - 14, y: floor + 13, colour: muted, size: 11, align: "end" });
+    for (const { step } of this.cloud.marks) {
+      const x = this.xOf(this.timeOfStep(step));
+      items.push({ line: [[x, this.top - MARKS_HEIGHT], [x, floor]], colour: css(theme.grey), width: 1, dash: [1, 3] });
+    }
     if (curve) items.push(...this.curveItems(theme, floor, muted, line, width));
     return items;
   }
@@ -238,19 +244,21 @@ export class Scrubber {
     const place = log ? Math.log10 : (value) => value;
     let low = place(Math.min(...values)), high = place(Math.max(...values));
     if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
-    const yOf = (value) => floor - 6 - ((place(value) - low) / (high - low)) * (floor - 6 - TOP);
+    const yOf = (value) => floor - 6 - ((place(value) - low) / (high - low)) * (floor - 6 - this.top);
     const items = [];
     for (const value of log ? logTicks(10 ** low, 10 ** high) : [10 ** 0 * low, (low + high) / 2, high]) {
       items.push({ line: [[LEFT, yOf(value)], [width - RIGHT, yOf(value)]], colour: line, width: 1 });
       items.push({ text: show(value, 3), x: LEFT - 8, y: yOf(value), colour: muted, size: 11, align: "end" });
     }
     const unit = curve.unit ? ` (${curve.unit})` : "";
-    items.push({ text: `${curve.label}${unit}${log ? ", log axis" : ""}`, x: LEFT, y: 8, colour: muted, size: 11, align: "start" });
+    const title = `${curve.label}${unit}${log ? ", log axis" : ""}`;
+    items.push({ text: title, x: LEFT, y: 8, colour: muted, size: 11, align: "start" });
     if (curve.best !== null) {
       const x = this.xOf(this.timeOfStep(curve.best)), right = x > LEFT + this.inner * 0.7;
-      items.push({ line: [[x, TOP - 4], [x, floor]], colour: css(theme.ink), width: 1, dash: [3, 3] });
+      const crowded = x - (right ? 100 : 0) < LEFT + title.length * 5.8;
+      items.push({ line: [[x, crowded ? this.top - 4 : 14], [x, floor]], colour: css(theme.ink), width: 1, dash: [3, 3] });
       items.push({
-        text: `best step ${count(curve.best)}`, x: x + (right ? -5 : 5), y: 8, colour: css(theme.ink), size: 11,
+        text: `best step ${count(curve.best)}`, x: x + (right ? -5 : 5), y: crowded ? this.top : 8, colour: css(theme.ink), size: 11,
         align: right ? "end" : "start", halo: css(theme.background),
       });
     }

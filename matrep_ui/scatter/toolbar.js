@@ -7,6 +7,8 @@ export class Toolbar {
   constructor(on) {
     this.on = on;
     this.colour = this.select("Colour", (value) => on.colour(Number(value)));
+    this.flatOrDeep = el("span", { class: "segments", role: "group", "aria-label": "Dimensions" }, ...[2, 3].map((dims) =>
+      el("button", { type: "button", class: "segment", text: `${dims}D`, onclick: () => this.dimsChosen(dims) })));
     this.axisSelects = ["x", "y", "z"].map((letter, k) => this.select(letter, (value) => this.axisChosen(k, value)));
     this.tools = {
       pan: this.button("pan", "Move the picture by dragging", () => on.tool("pan"), ICONS.pan),
@@ -16,14 +18,16 @@ export class Toolbar {
     this.equal = this.button("equal", "Stretch each axis to fill the picture; distances across axes then no longer compare",
       () => on.equal(), ICONS.stretch);
     this.element = el("div", { class: "bar" },
-      el("div", { class: "choices" }, this.colour.label, ...this.axisSelects.map((s) => s.label)),
+      el("div", { class: "choices" }, this.colour.label, this.flatOrDeep, ...this.axisSelects.map((s) => s.label)),
       el("div", { class: "tools", role: "toolbar", "aria-label": "Picture" },
         el("span", { class: "tool-group" }, this.tools.pan, this.tools.lasso),
         el("span", { class: "tool-group" }, this.trails, this.equal),
         el("span", { class: "tool-group" },
           this.button("out", "Zoom out (−)", () => on.zoom(1 / 1.4), ICONS.minus),
           this.button("in", "Zoom in (+)", () => on.zoom(1.4), ICONS.plus),
-          this.button("reset", "Show all (0 or double-click)", () => on.reset(), ICONS.fit))));
+          this.button("frame", "Fill the picture with the selected points, or with all of this step (f)", () => on.frame(), ICONS.frame),
+          this.button("reset", "Show all points of all steps (0 or double-click)", () => on.reset(), ICONS.fit)),
+        el("span", { class: "tool-group" }, this.button("full", "Full screen", () => on.full(), ICONS.full))));
   }
 
   select(name, onchange) {
@@ -40,21 +44,22 @@ export class Toolbar {
   setCloud(cloud) {
     this.colour.label.hidden = cloud.colours.length < 2;
     this.colour.box.replaceChildren(...cloud.colours.map((column, k) => el("option", { value: k, text: column.name })));
-    const few = cloud.dims > 1;
-    this.axisSelects.forEach(({ box, label }, k) => {
-      label.hidden = !few || (k < 2 && cloud.dims < 3);
-      if (k === 2) label.hidden = cloud.dims < 3;
-      box.replaceChildren(
-        ...(k === 2 ? [el("option", { value: "", text: "none (flat)" })] : []),
-        ...cloud.axes.map((name, axis) => el("option", { value: axis, text: name })));
-    });
+    this.dims = cloud.dims;
+    this.flatOrDeep.hidden = cloud.dims < 3;
+    for (const { box } of this.axisSelects) {
+      box.replaceChildren(...cloud.axes.map((name, axis) => el("option", { value: axis, text: name })));
+    }
     this.trails.hidden = cloud.last < 1;
   }
 
   show({ colourIndex, axes, tool, trails, equal, selected }) {
     this.colour.box.value = String(colourIndex);
     this.axes = axes;
-    this.axisSelects.forEach(({ box }, k) => (box.value = axes[k] === undefined ? "" : String(axes[k])));
+    this.axisSelects.forEach(({ box, label }, k) => {
+      label.hidden = this.dims < 3 || k >= axes.length;
+      box.value = String(axes[k]);
+    });
+    [...this.flatOrDeep.children].forEach((button, k) => button.setAttribute("aria-pressed", String(axes.length === k + 2)));
     this.tools.pan.replaceChildren(icon(...(axes.length === 3 ? ICONS.orbit : ICONS.pan)));
     this.tools.pan.title = axes.length === 3 ? "Turn the picture by dragging (with the right button: move it)" : "Move the picture by dragging";
     for (const [name, button] of Object.entries(this.tools)) button.setAttribute("aria-pressed", String(name === tool));
@@ -65,14 +70,15 @@ export class Toolbar {
 
   // Choosing an axis that another place shows swaps the two.
   axisChosen(place, value) {
-    const axes = [...this.axes];
-    if (value === "") {
-      this.on.axes(axes.slice(0, 2));
-      return;
-    }
-    const axis = Number(value), other = axes.indexOf(axis);
-    if (other >= 0 && other !== place) axes[other] = axes[place] ?? [...Array(axes.length + 1).keys()].find((a) => !axes.includes(a));
+    const axes = [...this.axes], axis = Number(value), other = axes.indexOf(axis);
+    if (other >= 0) axes[other] = axes[place];
     axes[place] = axis;
     this.on.axes(axes);
+  }
+
+  dimsChosen(dims) {
+    if (dims === this.axes.length) return;
+    const third = [0, 1, 2].find((axis) => !this.axes.includes(axis));
+    this.on.axes(dims === 2 ? this.axes.slice(0, 2) : [...this.axes, third]);
   }
 }

@@ -29,6 +29,7 @@ export function createViewer(parent) {
   return new Viewer(parent);
 }
 
+const STRIP = [-0.55, 1.1]; // height of the strip of one axis: the points below, their density above
 const KEY_ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 class Viewer {
@@ -51,6 +52,8 @@ class Viewer {
     this.build(parent);
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.stage);
+    this.onWindow = () => this.resized(); // a change of the browser's zoom changes the pixel ratio
+    window.addEventListener("resize", this.onWindow);
   }
 
   build(parent) {
@@ -62,7 +65,9 @@ class Viewer {
       trails: () => this.setTrails(!this.trails),
       equal: () => this.setEqual(!this.equal),
       zoom: (factor) => this.zoom(factor, this.scene.width / 2, this.scene.height / 2),
+      frame: () => this.frameSelected(),
       reset: () => this.reset(),
+      full: () => this.toggleFull(),
     });
     this.legend = new Legend((code, alone) => this.toggleGroup(code, alone));
     this.scrubber = new Scrubber({ time: (time) => this.setTime(time), rest: () => this.report() });
@@ -74,8 +79,9 @@ class Viewer {
       class: "surface", tabindex: "0", role: "application", onkeydown: (event) => this.key(event),
       onblur: () => this.setCursor(-1),
     });
+    this.stamp = el("div", { class: "stamp", "aria-hidden": "true" });
     this.message = el("p", { class: "message", text: "The data is on its way to the browser." });
-    this.stage = el("div", { class: "stage" }, this.under, this.points, this.over, this.surface, this.card.element, this.message);
+    this.stage = el("div", { class: "stage" }, this.under, this.points, this.over, this.surface, this.stamp, this.card.element, this.message);
     this.status = el("span", { class: "status" });
     this.clear = el("button", { type: "button", class: "clear", text: "Clear", title: "Clear the selection (Escape)", onclick: () => this.select([]) });
     this.live = el("div", { class: "live", "aria-live": "polite", role: "status" });
@@ -85,7 +91,10 @@ class Viewer {
       this.scrubber.element,
       el("div", { class: "foot" }, this.status, this.clear), this.live);
     // Streamlit's own one-letter shortcuts must not take what is typed here.
-    this.root.addEventListener("keydown", (event) => event.stopPropagation());
+    this.root.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape" && !event.defaultPrevented) this.select([]);
+    });
     this.styleElement = el("style", { text: styles });
     parent.append(this.styleElement, this.root);
     listen(this.surface, {
@@ -125,6 +134,10 @@ class Viewer {
     this.retheme();
     const partsKey = JSON.stringify(options.parts);
     if (partsKey !== this.partsKey) {
+      if (Object.values(options.parts).some((id) => parts.get(id)?.failed)) {
+        this.message.textContent = "This browser is too old to unpack the data of the map. The tables on this page hold the same numbers.";
+        return;
+      }
       const cloud = assemble(options.parts, parts, this.known);
       if (!cloud) return; // the rest is still on its way; the hub calls again
       this.partsKey = partsKey;
@@ -231,7 +244,7 @@ class Viewer {
     const { cloud, axes, width, height } = this.scene;
     if (!cloud?.count || width <= 1) return;
     const bounds = axes.map((axis) => cloud.bounds[axis]);
-    if (axes.length === 1) bounds.push([-0.9, 0.9]);
+    if (axes.length === 1) bounds.push(STRIP);
     this.camera.equal = this.equal && axes.length > 1;
     this.camera.fit(bounds, width, height);
     this.fitted = true;
@@ -242,13 +255,30 @@ class Viewer {
     this.refit();
   }
 
+  // Fill the picture with the selected points, or with all points of this step where none is selected.
+  frameSelected() {
+    const { cloud, axes, frame, width, height } = this.scene;
+    if (!cloud?.count) return;
+    const bounds = cloud.boundsAt(frame, axes, this.selected);
+    if (axes.length === 1) bounds.push(STRIP);
+    if (this.selected.length === 1) this.camera.focus(this.scene.positionOf(this.selected[0]), width, height);
+    else this.camera.frame(bounds, width, height);
+    this.cameraChanged();
+  }
+
+  toggleFull() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.root.requestFullscreen?.();
+  }
+
   cameraChanged() {
     const { scene } = this;
     if (!scene.cloud || !this.fitted) return;
     scene.seen(this.camera.matrix(scene.width, scene.height));
-    scene.radius = radiusFor(scene.cloud.count, this.camera.zoom);
+    scene.radius = radiusFor(scene.cloud.count, this.camera.zoom, scene.width, scene.height);
     scene.opacity = scene.cloud.count > 20_000 ? 0.75 : 0.92;
     if (scene.deep) this.resort();
+    this.root.dataset.view = this.camera.summary();
     this.mark("under", "points", "over");
   }
 
@@ -319,6 +349,7 @@ class Viewer {
     else if (scene.deep) this.resort();
     this.colouredFrame = scene.frame;
     this.scrubber.setTime(scene.time);
+    this.stamp.textContent = scene.cloud.last > 0 ? this.scrubber.stampText : "";
     this.root.dataset.step = scene.cloud.steps[scene.frame];
     this.root.dataset.between = String(Math.abs(scene.time - scene.frame) > 1e-6);
     this.card.hide();
@@ -347,11 +378,13 @@ class Viewer {
 
   toggleGroup(code, alone) {
     const hidden = this.hiddenCodes;
-    if (alone) {
-      const codes = [...this.legend.buttons.keys()];
-      const already = codes.every((other) => hidden.has(other) === (other !== code));
+    if (code === null) {
       hidden.clear();
-      if (!already) codes.forEach((other) => other !== code && hidden.add(other));
+    } else if (alone) {
+      const others = [...this.legend.buttons.keys()].filter((other) => other !== code);
+      const already = others.length > 0 && others.every((other) => hidden.has(other));
+      hidden.clear();
+      if (!already) others.forEach((other) => hidden.add(other));
     } else if (!hidden.delete(code)) {
       hidden.add(code);
     }
@@ -418,6 +451,7 @@ class Viewer {
   }
 
   select(points) {
+    if (!points.length && !this.selected.length) return;
     this.selected = points;
     this.selectionShown();
     this.report();
@@ -493,10 +527,11 @@ class Viewer {
     } else if (event.key === "Enter" && this.cursor >= 0) this.pick(this.cursor, event.shiftKey);
     else if (event.key === "Escape") {
       this.setCursor(-1);
-      if (this.selected.length) this.select([]);
+      this.select([]);
     } else if (event.key === "+" || event.key === "=") this.zoom(1.25, scene.width / 2, scene.height / 2);
     else if (event.key === "-") this.zoom(0.8, scene.width / 2, scene.height / 2);
     else if (event.key === "0") this.reset();
+    else if (event.key === "f") this.frameSelected();
     else if (event.key === "/") this.search.input.focus();
     else if ([" ", "Home", "End", "PageUp", "PageDown"].includes(event.key) && scene.cloud.last > 0) {
       this.scrubber.key(event);
@@ -552,6 +587,7 @@ class Viewer {
     this.destroyed = true;
     this.scrubber.stop();
     this.observer.disconnect();
+    window.removeEventListener("resize", this.onWindow);
     this.renderer?.destroy();
     this.root.remove();
     this.styleElement.remove();

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
+from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
 
 
 @pytest.fixture(scope="session")

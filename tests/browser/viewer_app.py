@@ -23,7 +23,8 @@ FUNCTIONS = ("emollient", "humectant", "surfactant", "thickener", "preservative"
 
 
 @st.cache_resource(max_entries=8)
-def made_up(points: int, frames: int, dims: int, groups: int) -> ScatterPayload:
+def made_up(points: int, frames: int, dims: int, groups: int, shown: int, other_colours: bool) -> ScatterPayload:
+    """Groups that leave the origin over the frames; ``shown`` frames of them have been trained so far."""
     rng = np.random.default_rng(0)
     middles = rng.normal(0, 1, (groups, dims))
     codes = rng.integers(0, groups, points)
@@ -31,37 +32,42 @@ def made_up(points: int, frames: int, dims: int, groups: int) -> ScatterPayload:
     start = rng.normal(0, 0.02, (points, dims))
     share = (1 / (1 + np.exp(-np.linspace(-6, 6, frames))))[:, None, None] if frames > 1 else np.ones((1, 1, 1))
     path = start + share * (goal - start)
-    steps = np.unique(np.concatenate([[0], np.geomspace(1, 40_000, 4 * frames).astype(int)]))
-    steps = steps[np.linspace(0, len(steps) - 1, frames).astype(int)] if frames > 1 else np.array([0])
+    steps = np.rint(np.expm1(np.linspace(0, np.log1p(40_000), frames))).astype(int) if frames > 1 else np.zeros(1, int)
     support = rng.poisson(rng.gamma(0.6, 8, points))
     names = [f"{FUNCTIONS[c % 6].title()} Extract {i}" for i, c in enumerate(codes)]
     names[: len(HOSTILE)] = HOSTILE[:points]
-    moving = np.where(share[:, :, 0] > 0.3, codes[None], -1) if frames > 1 else codes
-    curve = marks = None
+    moving = np.where(share[:, :, 0] > 0.3, codes[None], -1)[:shown] if frames > 1 else codes
+    colours: list[Categories | Scale] = [
+        Categories("Cluster", [f"Cluster {k + 1}" for k in range(groups)], moving, "not yet in a cluster"),
+        Scale("Support", np.where(support > 0, support, np.nan), "formulas", log=True),
+    ]
+    curve = None
     if frames > 1:
-        at = np.unique(np.geomspace(1, 40_000, 200).astype(int))
+        at = np.unique(np.geomspace(1, steps[shown - 1] + 1, 200).astype(int))
         fall = 900 * np.exp(-at / 4_000) + 60
-        curve = Curve(at, fall * rng.uniform(0.9, 1.1, len(at)), fall * 1.3 + at / 400, "mean absolute error", "mPa·s", 14_000)
-        marks = [Mark(60, "leaves the origin"), Mark(900, "groups form")]
-    return ScatterPayload.from_coordinates(
-        path, steps=steps, ids=[f"RM-{i:05d}" for i in range(points)],
-        axes=[f"h{k + 1}" for k in range(dims)],
+        wobble = np.random.default_rng(1).uniform(0.9, 1.1, len(at))
+        curve = Curve(at, fall * wobble, fall * 1.3 + at / 400, "mean absolute error", "mPa·s", best_step=14_000)
+    return ScatterPayload(
+        frames=np.rint(path[:shown] * 8_000).astype(np.int16), scale=1 / 8_000, steps=steps[:shown],
+        ids=[f"RM-{i:05d}" for i in range(points)], axes=[f"h{k + 1}" for k in range(dims)],
         texts={"INCI name": names, "Function": [FUNCTIONS[c % 6] for c in codes]},
         numbers={"Support": support}, hollow=support == 0,
-        colours=[
-            Categories("Cluster", [f"Cluster {k + 1}" for k in range(groups)], moving, "not yet in a cluster"),
-            Scale("Support", np.where(support > 0, support, np.nan), "formulas", log=True),
-        ],
-        curve=curve, marks=marks or (), space="made up",
+        colours=colours[::-1] if other_colours else colours,
+        curve=curve, marks=[Mark(60, "leaves the origin"), Mark(900, "groups form")] if frames > 1 else (),
+        space="made up",
     )  # fmt: skip
 
 
 st.set_page_config(layout="wide")
 asked = st.query_params
-payload = made_up(*(int(asked.get(name, default)) for name, default in
-                    [("points", 500), ("frames", 1), ("dims", 2), ("groups", 5)]))  # fmt: skip
+points, frames, dims, groups = (
+    int(asked.get(name, default)) for name, default in [("points", 500), ("frames", 1), ("dims", 2), ("groups", 5)]
+)
+hidden_yet = int(asked.get("later", 0))  # frames that a press of the button brings
 if st.button("Select the third"):
     steer("map", selected=["RM-00003"])
+more, other = st.checkbox("Train on"), st.checkbox("Other colours")
+payload = made_up(points, frames, dims, groups, frames - (0 if more else hidden_yet), other)
 carried = carry(payload, key="map")
 
 
