@@ -15,10 +15,11 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from matrep_core.errors import MatRepError
-from matrep_core.runs.store import Run, RunSummary, artifacts_root, list_runs, open_run
+from matrep_core.errors import MatRepError, NotThere
+from matrep_core.runs.store import Run, RunSummary, artifacts_root, list_runs, open_run, runs_folder
 
-ROOT = Path(__file__).resolve().parent.parent
+PICTURES = Path(__file__).resolve().parent
+ROOT = PICTURES.parent
 ABOUT = "**MatRep** shows what a model learned about raw materials from the formulas that contain them."
 URL_NAMES = ("run", "step", "material", "data")
 
@@ -52,8 +53,11 @@ def navigation() -> StreamlitPage:
     """Declare all pages to Streamlit; return the one that the address asks for, ready to ``run()``.
 
     Streamlit gives its default page the empty address, so the default here is a hidden page that leads to
-    the first one: ``/`` and ``/data`` both work.
+    the first one: ``/`` and ``/data`` both work. The app's own icon is set first: without one the browser
+    would fetch the page's icon from a foreign server.
     """
+    st.set_page_config(page_icon=PICTURES / "icon.svg", layout="wide", menu_items={"About": ABOUT})
+    st.logo(PICTURES / "logo.svg", size="large", icon_image=PICTURES / "icon.svg")
     sections: dict[str, list[StreamlitPage]] = {}
     for entry in PAGES:
         page = st.Page(page_file(entry.name), title=entry.title, icon=entry.icon, url_path=entry.name)
@@ -71,6 +75,7 @@ def _home() -> None:
 def start_page(title: str, sentence: str) -> None:
     """Title and the one sentence that says what the page shows. Both are the program's own text, as Markdown."""
     _pass_through_app()
+    st.set_page_config(page_title=f"{title} · MatRep")
     st.title(title, anchor=False)
     st.write(sentence)
 
@@ -157,22 +162,32 @@ def to_url(**values: str | int | None) -> None:
 
 
 def url_selectbox(
-    label: str, options: Sequence[str], name: str, show: Callable[[str], str] = str, **drop: None
+    label: str,
+    options: Sequence[str],
+    name: str,
+    *,
+    show: Callable[[str], str] = str,
+    default: str | None = None,
+    help: str | None = None,
+    drop: Sequence[str] = (),
 ) -> str | None:
     """A selectbox whose choice lives in the address under ``name``; None while nothing valid is chosen.
 
-    A new choice also takes the values named in ``drop`` out of the address, because they belong to the old one.
+    ``default`` is chosen while the address has no such value. A new choice also takes the values named in
+    ``drop`` out of the address, because they belong to the old one.
     """
     key = f"url {name}"
 
     def write() -> None:
-        to_url(**{name: st.session_state[key]}, **drop)
+        to_url(**{name: st.session_state[key]}, **dict.fromkeys(drop))
 
-    wanted = from_url(name)
-    st.session_state[key] = wanted if wanted in options else None
+    wanted = from_url(name) or default
+    known = wanted in options
+    st.session_state[key] = wanted if known else None
     return st.selectbox(
-        label, options, index=None, key=key, format_func=show, on_change=write, placeholder="Type to search"
-    )
+        label, options, index=0 if known else None, key=key, format_func=show, on_change=write, help=help,
+        placeholder="Type to search",
+    )  # fmt: skip
 
 
 def choose_run() -> Run:
@@ -193,16 +208,48 @@ def choose_run() -> Run:
     last = st.session_state.get("last run")
     if from_url("run") is None:
         to_url(run=last if last in by_id else runs[0].id)
-    chosen = url_selectbox("Run", list(by_id), "run", lambda run_id: run_label(by_id[run_id]), step=None)
+    chosen = url_selectbox("Run", list(by_id), "run", show=lambda run_id: run_label(by_id[run_id]), drop=["step"])
     if chosen is None:
-        st.error(plain(f"There is no run {from_url('run')!r}."[:200]) + " Choose one from the list.", icon=":material/error:")
-        st.stop()
+        raise NotThere(f"There is no run {_short(from_url('run'))}. Choose one from the list.")
     st.session_state["last run"] = chosen
-    return open_run(root, chosen)
+    stamp = (runs_folder(root) / chosen / "config.json").stat()
+    return _opened(root, chosen, (stamp.st_ino, stamp.st_mtime_ns))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Opening the run …")
+def _opened(root: Path, run_id: str, stamp: tuple[int, int]) -> Run:
+    """A Run keeps its formulas once read; ``stamp`` tells one run of that name from a later one."""
+    return open_run(root, run_id)
+
+
+def choose_step(run: Run) -> int:
+    """The training step that the address names, or else the kept one; shown as a selectbox.
+
+    Raises NotThere where the run has no vectors yet, or none at the step that the address names.
+    """
+    kept = run.kept_step
+    steps = sorted({kept, *(int(step) for step in run.frame_steps())})
+    chosen = url_selectbox(
+        "Training step",
+        [str(step) for step in steps],
+        "step",
+        show=lambda step: f"{int(step):,}" + (" (kept)" if int(step) == kept else ""),
+        default=str(kept),
+        help="The kept step has the lowest validation error, or is the last one. The others are pictures taken on the way.",
+    )
+    if chosen is None:
+        raise NotThere(f"This run keeps no vectors of step {_short(from_url('step'))}. Choose a step from the list.")
+    return int(chosen)
+
+
+def _short(text: str | None) -> str:
+    """A text from the address as a message quotes it."""
+    return repr(text if text is None or len(text) <= 80 else text[:80] + "…")
 
 
 def run_label(run: RunSummary) -> str:
     """One line that tells a run from the others: property, size, data, time, state."""
     settings = run.settings
-    parts = [settings.property, f"N_entries {settings.n_entries}", run.data_name, run.created.replace("T", " ")[:16]]
+    made = f"{run.created.replace('T', ' ')[:16]} UTC"
+    parts = [settings.property, f"N_entries {settings.n_entries}", run.data_name, f"seed {settings.seed}", made]
     return " · ".join(parts if run.status.state == "done" else [*parts, run.status.state])

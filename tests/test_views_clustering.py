@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from matrep_core.errors import SettingRefused
-from matrep_core.views.clustering import NO_CLUSTER, cluster_summary, hdbscan, kmeans, suggest_clusters
+from matrep_core.views.clustering import NO_CLUSTER, cluster_summary, hdbscan, kmeans, silhouette, suggest_clusters
 
 SIZES = (40, 90, 20)
 Planted = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -58,10 +58,20 @@ def test_scattered_materials_are_no_cluster_for_hdbscan(planted: Planted) -> Non
 
 def test_the_planted_number_is_suggested(planted: Planted) -> None:
     vectors, trained, _ = planted
-    suggestion = suggest_clusters(vectors, trained)
-    assert suggestion is not None and suggestion.clusters == 3
-    assert suggestion.silhouette > 0.7
+    assert suggest_clusters(vectors, trained) == 3
     assert suggest_clusters(np.zeros((30, 2)), np.ones(30, bool)) is None
+
+
+def test_the_silhouette_tells_groups_from_a_cut_through_one(planted: Planted) -> None:
+    from sklearn.metrics import silhouette_score
+
+    vectors, trained, _ = planted
+    labels = kmeans(vectors, trained, 3)
+    assert silhouette(vectors, labels) == pytest.approx(silhouette_score(vectors[trained], labels[trained]))
+    assert silhouette(vectors, labels) > 0.7
+    cloud = np.random.default_rng(6).normal(size=(2_000, 8))
+    assert silhouette(cloud, kmeans(cloud, np.ones(2_000, bool), 3)) < 0.2
+    assert np.isnan(silhouette(vectors, np.zeros(len(vectors), int)))
 
 
 @pytest.mark.parametrize("clusters", [1, 51, 2.0, True])

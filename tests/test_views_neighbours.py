@@ -17,6 +17,7 @@ from matrep_core.views.neighbours import (
     formulas_with,
     neighbour_table,
     neighbours,
+    relative_length,
     shared_formulas,
 )
 
@@ -84,11 +85,21 @@ def test_a_vector_without_length_has_no_cosine_distance() -> None:
     found = neighbours(vectors, 0, 5, "cosine")
     assert found.indices.tolist() == [4, 2, 1, 3]
     assert np.isnan(found.distances).tolist() == [False, False, True, True]
+    assert "2 materials have vectors without length" in found.reason
+    assert neighbours(vectors, 0, 2, "cosine").reason == ""
     with pytest.raises(SettingRefused, match="euclidean"):
         neighbours(vectors, 1, 3, "cosine")
     indices, distances = all_neighbours(vectors, 3, "cosine")
     assert indices.tolist() == [[4, 2, -1], [-1, -1, -1], [4, 0, -1], [-1, -1, -1], [0, 2, -1]]
     assert (np.isnan(distances) == (indices == -1)).all()
+
+
+def test_a_short_vector_is_known_by_its_length() -> None:
+    vectors = np.array([[3.0, 4.0], [0.0, 0.5], [0.0, 5.0], [100.0, 0.0]])
+    among = np.array([True, True, True, False])
+    assert relative_length(vectors, 1, among) == pytest.approx(0.1)
+    assert relative_length(vectors, 3, among) == pytest.approx(20)
+    assert np.isnan(relative_length(vectors, 0, np.zeros(4, bool)))
 
 
 def test_only_materials_that_may_be_named() -> None:

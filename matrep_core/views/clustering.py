@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -15,14 +13,6 @@ CLUSTERS = Bound(2, 50)
 MEMBERS = Bound(2, 1_000)
 _SUGGESTED = range(2, 13)
 _SAMPLE = 1_500  # materials; a silhouette measures every pair of them
-
-
-@dataclass(frozen=True, eq=False)
-class Suggestion:
-    """The number of clusters with the best silhouette (−1 to 1; below about 0.25 there are hardly any groups)."""
-
-    clusters: int
-    silhouette: float
 
 
 def kmeans(vectors: np.ndarray, trained: np.ndarray, clusters: int, seed: int = 0) -> np.ndarray:
@@ -71,27 +61,40 @@ def _numbered(labels: np.ndarray, trained: np.ndarray) -> np.ndarray:
     return everywhere
 
 
-def suggest_clusters(vectors: np.ndarray, trained: np.ndarray, seed: int = 0) -> Suggestion | None:
+def suggest_clusters(vectors: np.ndarray, trained: np.ndarray, seed: int = 0) -> int | None:
     """The number of KMeans clusters, 2 to 12, with the highest mean silhouette; None below 3 distinct vectors.
 
     Measured on at most 1,500 trained materials, drawn with ``seed``.
+    """
+    members = _sample(np.flatnonzero(trained), seed)
+    points = np.asarray(vectors, dtype=np.float64)[members]
+    most = min(_SUGGESTED.stop, len(np.unique(points, axis=0)))
+    scores = {n: _mean_silhouette(points, _kmeans_labels(points, n, seed)) for n in range(_SUGGESTED.start, most)}
+    return max(scores, key=lambda n: scores[n], default=None)
+
+
+def silhouette(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
+    """How far apart the clusters are, from −1 to 1: about 0 where they touch, NaN for fewer than two clusters.
+
+    The mean over at most 1,500 clustered materials, drawn with ``seed``.
     Source: Rousseeuw 1987, Silhouettes, J. Comput. Appl. Math. 20.
     """
+    members = _sample(np.flatnonzero(labels != NO_CLUSTER), seed)
+    return _mean_silhouette(np.asarray(vectors, dtype=np.float64)[members], labels[members])
+
+
+def _sample(members: np.ndarray, seed: int) -> np.ndarray:
+    if len(members) <= _SAMPLE:
+        return members
+    return np.sort(np.random.default_rng(seed).choice(members, _SAMPLE, replace=False))
+
+
+def _mean_silhouette(points: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.metrics import silhouette_score
 
-    members = np.flatnonzero(trained)
-    if len(members) > _SAMPLE:
-        members = np.sort(np.random.default_rng(seed).choice(members, _SAMPLE, replace=False))
-    points = np.asarray(vectors, dtype=np.float64)[members]
-    distinct = len(np.unique(points, axis=0))
-    best: Suggestion | None = None
-    for clusters in _SUGGESTED:
-        if clusters >= distinct:
-            break
-        score = float(silhouette_score(points, _kmeans_labels(points, clusters, seed)))
-        if best is None or score > best.silhouette:
-            best = Suggestion(clusters, score)
-    return best
+    if not 2 <= len(np.unique(labels)) < len(points):
+        return float("nan")
+    return float(silhouette_score(points, labels))
 
 
 def cluster_summary(labels: np.ndarray, functions: np.ndarray) -> pd.DataFrame:

@@ -33,6 +33,15 @@ class Neighbours:
     indices: np.ndarray
     distances: np.ndarray
 
+    @property
+    def reason(self) -> str:
+        """Why some distances are missing, as a sentence; "" where none is."""
+        missing = int(np.isnan(self.distances).sum())
+        if not missing:
+            return ""
+        what = "1 material has a vector" if missing == 1 else f"{missing} materials have vectors"
+        return f"{what} without length, hence without a direction or a {self.metric} distance, and {'stands' if missing == 1 else 'stand'} last."
+
 
 def _comparable(vectors: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """(M, N) float64 points whose squared straight distance orders as ``metric`` does, (M,) whether it is defined."""
@@ -73,6 +82,16 @@ def neighbours(vectors: np.ndarray, query: int, k: int, metric: str, among: np.n
     distances[measured] = _distance(np.einsum("ij,ij->i", difference, difference), metric)
     order = np.argsort(distances, kind="stable")[:k]  # stable keeps the order of the codes; NaN sorts last
     return Neighbours(query, metric, indices[order], distances[order])
+
+
+def relative_length(vectors: np.ndarray, query: int, among: np.ndarray) -> float:
+    """The length of one vector over the median length of the vectors in ``among`` (M,) bool; NaN where that is 0.
+
+    A direction, and with it the cosine metric, is the less certain the shorter a vector is.
+    """
+    lengths = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=1)
+    usual = float(np.median(lengths[among])) if among.any() else 0.0
+    return float(lengths[query]) / usual if usual > 0 else float("nan")
 
 
 def all_neighbours(

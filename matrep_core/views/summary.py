@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -38,7 +40,9 @@ def material_table(data: FormulaSet) -> pd.DataFrame:
     """One row a material, most used first: material, formulas, low and high in weight-%, then its description."""
     facts = material_facts(data, np.full(len(data.formula_ids), "train"))
     table = facts[["material", "support", "low", "high"]].rename(columns={"support": "formulas"})
-    table = pd.concat([table, data.material_info.reset_index(drop=True)], axis=1)
+    taken = list(table.columns)
+    for name in data.material_info.columns:
+        table[_free_name(name, taken)] = data.material_info[name].to_numpy()
     return table.sort_values(["formulas", "material"], ascending=[False, True], ignore_index=True)
 
 
@@ -46,6 +50,15 @@ def formula_table(data: FormulaSet) -> pd.DataFrame:
     """One row a formula: formula_id, materials (their number), then the median of each property in its unit."""
     table = pd.DataFrame({"formula_id": list(data.formula_ids), "materials": np.diff(data.amounts.indptr)})
     medians = data.measurements.groupby(["formula", "property"])["value"].median().unstack()
+    taken = list(table.columns)
     for each in data.properties:
-        table[f"{each.name} ({each.unit})" if each.unit else each.name] = medians[each.name].reindex(range(len(table))).to_numpy()
+        name = _free_name(f"{each.name} ({each.unit})" if each.unit else each.name, taken)
+        table[name] = medians[each.name].reindex(range(len(table))).to_numpy()
     return table
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    """``name``, or with a number after it where a column has that name; the result is added to ``taken``."""
+    free = next(n for n in itertools.chain([name], (f"{name} {i}" for i in itertools.count(2))) if n not in taken)
+    taken.append(free)
+    return free
