@@ -84,14 +84,17 @@ def scatter(
     selected: Sequence[str] = (),
     step: int | None = None,
     colour: str | None = None,
+    axes: Sequence[int] = (),
     label: str = "Map of material vectors",
+    caption: str = "",
 ) -> ScatterEvents:
     """Show the points; return what is selected.
 
     height:   of the picture in CSS pixels; the scrubber comes below it
-    selected, step, colour: where a new view starts (for example from the page's address); later changes of
-              these have no effect, see ``steer``
-    label:    says what is shown, for those who cannot see it
+    selected, step, colour, axes: where a new view starts (for example from the page's address); later changes of
+              these have no effect, see ``steer``. Step None is the last one; three axes are shown in depth
+    label:    says what is shown: read to those who cannot see it, and the title of what is saved
+    caption:  the data set, run and projection, for the foot of what is saved
 
     ``key`` must not contain two underscores in a row (Streamlit's own mark).
     """
@@ -99,14 +102,14 @@ def scatter(
         payload = carry(payload, key=key)
     ask = st.session_state.get(_ask_key(key))
     options: dict[str, Any] = {
-        "parts": payload.part_ids, "height": height, "label": label, "ask": ask,
-        "start": {"selected": list(selected), "step": step, "colour": colour},
+        "parts": payload.part_ids, "height": height, "label": label, "caption": caption, "ask": ask,
+        "start": {"selected": list(selected), "step": step, "colour": colour, "axes": list(axes)},
     }  # fmt: skip
     state = _view(key=key, data=options, on_view_change=lambda: None).get("view") or {}
     if ask and state.get("ask") == ask["id"]:
         del st.session_state[_ask_key(key)]
         ask = None
-    told = {"selected": list(selected), "step": step, "colour": colour, "axes": [], **state}
+    told = {"selected": list(selected), "step": step, "colour": colour, "axes": list(axes), **state}
     if ask:
         told |= {name: value for name, value in ask.items() if value is not None}
     return ScatterEvents(tuple(told["selected"]), told["step"], told["colour"], tuple(told["axes"]))

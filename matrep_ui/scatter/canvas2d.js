@@ -30,6 +30,9 @@ export class CanvasRenderer {
   }
 
   draw(scene) {
+    const { ratio } = scene;
+    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.context.clearRect(0, 0, scene.width, scene.height);
     paintPoints(this.context, scene, this.table);
   }
 
@@ -38,11 +41,9 @@ export class CanvasRenderer {
 
 // Also used to draw a picture at print size.
 export function paintPoints(context, scene, table) {
-  const { cloud, theme, ratio, states, order } = scene;
+  const { cloud, theme, states, order } = scene;
   const at = scene.projected();
   const codes = scene.colour && cloud.codes(scene.colour, scene.frame);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, scene.width, scene.height);
   for (let k = 0; k < cloud.count; k++) {
     const i = order[k], x = at[3 * i], y = at[3 * i + 1], w = at[3 * i + 2];
     const look = lookOf(scene, states[i], w);
@@ -50,6 +51,11 @@ export function paintPoints(context, scene, table) {
     const base = look.layer === 0 ? theme.grey : table[codes ? codes[i] : 0];
     const colour = css(base.map((v, c) => Math.round(v + (theme.background[c] - v) * look.fog)));
     context.globalAlpha = look.alpha;
+    if (look.edge > 0.3) {
+      context.fillStyle = css(theme.background);
+      circle(context, x, y, look.r + look.edge);
+      context.fill();
+    }
     circle(context, x, y, look.r);
     if (look.hollow) {
       context.fillStyle = css(theme.background);
@@ -78,9 +84,11 @@ export function lookOf(scene, state, w) {
   if (layer === 3) r = Math.max(r, 4);
   if (layer === 2) r = Math.max(r, 3);
   if (scene.deep) r /= w;
+  r = Math.max(r, 0.9);
   return {
     layer,
-    r: Math.max(r, 0.9),
+    r,
+    edge: Math.min(r * 0.16, 0.9), // of the background, to keep points apart where they overlap
     hollow: Boolean(state & 4),
     alpha: layer === 0 ? 0.28 * scene.opacity : layer === 3 ? 1 : scene.opacity,
     fog: scene.deep ? Math.min(Math.max((w - 0.75) * 1.1, 0), 0.6) * (layer >= 2 ? 0.3 : 1) : 0,

@@ -3,8 +3,7 @@
 import { el } from "./dom.js";
 import { show, count } from "./numbers.js";
 import { NONE } from "./cloud.js";
-import { css } from "./colour.js";
-import { valueOfCode } from "./colour.js";
+import { css, valueOfCode } from "./colour.js";
 
 // Facts about a point as [name, text] pairs, in the order of the card.
 export function factsOf(scene, point) {
@@ -13,7 +12,8 @@ export function factsOf(scene, point) {
   for (const text of cloud.texts) if (text.of(point)) facts.push([text.name, text.of(point)]);
   for (const { name, values } of cloud.numbers) facts.push([name, show(values[point])]);
   if (cloud.hollow?.[point]) facts.push(["", cloud.hollowLabel]);
-  if (scene.colour) facts.push([scene.colour.name, colourText(scene, point)]);
+  const known = facts.some(([name]) => name === scene.colour?.name);
+  if (scene.colour && !known) facts.push([scene.colour.name, colourText(scene, point)]);
   scene.axes.forEach((axis, k) => facts.push([cloud.axes[axis], show(scene.positionOf(point)[k])]));
   return facts;
 }

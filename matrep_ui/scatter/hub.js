@@ -2,6 +2,7 @@
 // This file is put before each mount's script; whichever runs first makes the hub.
 const hub = (globalThis[Symbol.for("matrep.scatter")] ??= {
   viewer: null,          // the module viewer.js, once the code mount has run
+  styles: "",            // the text of viewer.css
   parts: new Map(),      // id -> { bytes, holders: Set of mounts }
   held: new WeakMap(),   // carrier mount -> id
   views: new Map(),      // view mount -> { component, viewer }

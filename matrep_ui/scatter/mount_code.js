@@ -1,7 +1,7 @@
 export default function code() {
   if (hub.viewer !== $viewer) {
     hub.viewer = $viewer;
-    hub.viewer.setStyles($styles);
+    hub.styles = $styles;
     hub.tell();
   }
 }

@@ -8,7 +8,7 @@ export default function view(component) {
       viewer: null,
       refresh() {
         if (!hub.viewer) return;
-        this.viewer ??= hub.viewer.createViewer(parentElement);
+        this.viewer ??= hub.viewer.createViewer(parentElement, hub.styles);
         this.viewer.update(this.component, hub.parts);
       },
     };

@@ -125,6 +125,8 @@ class ScatterPayload:
         for name, (found, wanted) in lengths.items():
             if found != wanted:
                 raise ValueError(f"{name} has {found} entries, not {wanted}")
+        if len(set(self.ids)) < n:
+            raise ValueError("ids must differ from one another")
         for colour in self.colours:
             column = _column(colour)
             if column.ndim > 1 and column.shape[0] != t:

@@ -27,6 +27,7 @@ export class Toolbar {
           this.button("in", "Zoom in (+)", () => on.zoom(1.4), ICONS.plus),
           this.button("frame", "Fill the picture with the selected points, or with all of this step (f)", () => on.frame(), ICONS.frame),
           this.button("reset", "Show all points of all steps (0 or double-click)", () => on.reset(), ICONS.fit)),
+        this.savings(),
         el("span", { class: "tool-group" }, this.button("full", "Full screen", () => on.full(), ICONS.full))));
   }
 
@@ -41,7 +42,42 @@ export class Toolbar {
     return button;
   }
 
-  setCloud(cloud) {
+  // A button that opens a list of what can be saved.
+  savings() {
+    const kinds = [["png", "Picture (PNG, print size)"], ["svg", "Drawing (SVG)"], ["html", "This viewer with its data (one HTML file)"]];
+    const list = el("div", { class: "menu", role: "menu", hidden: true }, ...kinds.map(([kind, text]) => {
+      const item = el("button", { type: "button", role: "menuitem", text, onclick: () => {
+        open(false);
+        this.on.save(kind);
+      } });
+      item.dataset.save = kind;
+      return item;
+    }));
+    const button = this.button("save", "Save", () => open(list.hidden), ICONS.save);
+    const open = (shown) => {
+      list.hidden = !shown;
+      button.setAttribute("aria-expanded", String(shown));
+      if (shown) list.firstChild.focus();
+    };
+    button.setAttribute("aria-haspopup", "menu");
+    open(false);
+    this.saveMenu = list;
+    const around = el("span", { class: "tool-group", onkeydown: (event) => {
+      const items = [...list.children], here = items.indexOf(event.target);
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape" && !list.hidden) {
+        open(false);
+        button.focus();
+      } else if (by && here >= 0) items[(here + by + items.length) % items.length].focus();
+      else return;
+      event.preventDefault();
+    }, onfocusout: (event) => around.contains(event.relatedTarget) || open(false) }, button, list);
+    return around;
+  }
+
+  // alone: in a saved page, which does not save itself again
+  setCloud(cloud, alone) {
+    this.saveMenu.lastChild.hidden = Boolean(alone);
     this.colour.label.hidden = cloud.colours.length < 2;
     this.colour.box.replaceChildren(...cloud.colours.map((column, k) => el("option", { value: k, text: column.name })));
     this.dims = cloud.dims;

@@ -9,7 +9,7 @@ import { css, palette, readTheme } from "./colour.js";
 import { MARGIN, deepAxes, flatAxes } from "./axes.js";
 import { paint } from "./paint.js";
 import { overlayItems } from "./overlay.js";
-import { pointAt, pointTowards, pointsInside } from "./picking.js";
+import { pointAt, pointsInside } from "./picking.js";
 import { Card, counted, sentenceOf } from "./card.js";
 import { Legend } from "./legend.js";
 import { Search } from "./search.js";
@@ -17,23 +17,18 @@ import { Scrubber } from "./scrubber.js";
 import { Toolbar } from "./toolbar.js";
 import { listen } from "./pointer.js";
 import { count } from "./numbers.js";
-import { el } from "./dom.js";
+import { Shell } from "./shell.js";
+import { saveAs } from "./exporting.js";
+import { pressed } from "./keys.js";
 
-let styles = "";
-
-export function setStyles(text) {
-  styles = text;
-}
-
-export function createViewer(parent) {
-  return new Viewer(parent);
+export function createViewer(parent, styles) {
+  return new Viewer(parent, styles);
 }
 
 const STRIP = [-0.55, 1.1]; // height of the strip of one axis: the points below, their density above
-const KEY_ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 class Viewer {
-  constructor(parent) {
+  constructor(parent, styles) {
     this.known = new Map(); // decoded parts
     this.scene = new Scene();
     this.flat = new FlatCamera();
@@ -49,14 +44,10 @@ class Viewer {
     this.lasso = null;
     this.ask = null;
     this.dirty = {};
-    this.build(parent);
-    this.observer = new ResizeObserver(() => this.resized());
-    this.observer.observe(this.stage);
-    this.onWindow = () => this.resized(); // a change of the browser's zoom changes the pixel ratio
-    window.addEventListener("resize", this.onWindow);
+    this.build(parent, styles);
   }
 
-  build(parent) {
+  build(parent, styles) {
     this.search = new Search((found) => this.queried(found), (point) => this.chosen(point));
     this.toolbar = new Toolbar({
       colour: (index) => this.setColour(index),
@@ -67,42 +58,23 @@ class Viewer {
       zoom: (factor) => this.zoom(factor, this.scene.width / 2, this.scene.height / 2),
       frame: () => this.frameSelected(),
       reset: () => this.reset(),
-      full: () => this.toggleFull(),
+      full: () => this.shell.toggleFull(),
+      save: (kind) => saveAs(this, kind),
     });
     this.legend = new Legend((code, alone) => this.toggleGroup(code, alone));
     this.scrubber = new Scrubber({ time: (time) => this.setTime(time), rest: () => this.report() });
     this.card = new Card();
-    this.under = el("canvas", { class: "under" });
-    this.points = el("canvas", { class: "points" });
-    this.over = el("canvas", { class: "over" });
-    this.surface = el("div", {
-      class: "surface", tabindex: "0", role: "application", onkeydown: (event) => this.key(event),
-      onblur: () => this.setCursor(-1),
-    });
-    this.stamp = el("div", { class: "stamp", "aria-hidden": "true" });
-    this.message = el("p", { class: "message", text: "The data is on its way to the browser." });
-    this.stage = el("div", { class: "stage" }, this.under, this.points, this.over, this.surface, this.stamp, this.card.element, this.message);
-    this.status = el("span", { class: "status" });
-    this.clear = el("button", { type: "button", class: "clear", text: "Clear", title: "Clear the selection (Escape)", onclick: () => this.select([]) });
-    this.live = el("div", { class: "live", "aria-live": "polite", role: "status" });
-    this.root = el("section", { class: "matrep" },
-      el("div", { class: "top" }, this.search.element, this.toolbar.element),
-      el("div", { class: "middle" }, this.stage, el("aside", { class: "side" }, this.legend.element)),
-      this.scrubber.element,
-      el("div", { class: "foot" }, this.status, this.clear), this.live);
-    // Streamlit's own one-letter shortcuts must not take what is typed here.
-    this.root.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Escape" && !event.defaultPrevented) this.select([]);
-    });
-    this.styleElement = el("style", { text: styles });
-    parent.append(this.styleElement, this.root);
-    listen(this.surface, {
+    this.shell = new Shell(parent, styles, {
+      search: this.search.element, toolbar: this.toolbar.element, legend: this.legend.element,
+      scrubber: this.scrubber.element, card: this.card.element,
+    }, { key: (event) => pressed(this, event), blur: () => this.setCursor(-1), clear: () => this.select([]), resize: () => this.resized() });
+    this.root = this.shell.root;
+    listen(this.shell.surface, {
       hover: (x, y) => this.hovered(x, y),
       leave: () => this.setHover(-1),
       click: (x, y, add) => this.clicked(x, y, add),
       drag: (dx, dy, other) => this.dragged(dx, dy, other),
-      dragEnd: () => this.root.classList.remove("dragging"),
+      dragEnd: () => this.dragEnded(),
       zoom: (factor, x, y) => this.zoom(factor, x, y),
       lasso: (path, done, add) => this.lassoed(path, done, add),
       reset: () => this.reset(),
@@ -111,10 +83,10 @@ class Viewer {
   }
 
   makeRenderer() {
-    this.renderer = GlRenderer.create(this.points) ?? CanvasRenderer.create(this.points);
+    this.renderer = GlRenderer.create(this.shell.points) ?? CanvasRenderer.create(this.shell.points);
     this.root.dataset.renderer = this.renderer?.name ?? "none";
-    this.points.addEventListener("webglcontextlost", (event) => event.preventDefault());
-    this.points.addEventListener("webglcontextrestored", () => {
+    this.shell.points.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    this.shell.points.addEventListener("webglcontextrestored", () => {
       this.renderer.build();
       this.paletteChanged();
     });
@@ -125,17 +97,16 @@ class Viewer {
     this.component = component;
     const options = component.data;
     if (!this.renderer) {
-      this.message.textContent = "This browser offers neither WebGL2 nor a canvas, so the map cannot be drawn. The tables on this page hold the same numbers.";
+      this.shell.message.textContent = "This browser offers neither WebGL2 nor a canvas, so the map cannot be drawn. The tables on this page hold the same numbers.";
       return;
     }
-    this.stage.style.height = `${options.height}px`;
-    this.surface.setAttribute("aria-roledescription", "map of points");
-    this.label = options.label;
+    this.shell.stage.style.height = `${options.height}px`;
+    Object.assign(this, { options, parts, label: options.label, caption: options.caption });
     this.retheme();
     const partsKey = JSON.stringify(options.parts);
     if (partsKey !== this.partsKey) {
       if (Object.values(options.parts).some((id) => parts.get(id)?.failed)) {
-        this.message.textContent = "This browser is too old to unpack the data of the map. The tables on this page hold the same numbers.";
+        this.shell.message.textContent = "This browser is too old to unpack the data of the map. The tables on this page hold the same numbers.";
         return;
       }
       const cloud = assemble(options.parts, parts, this.known);
@@ -158,18 +129,20 @@ class Viewer {
     this.colourIndex = Math.max(0, cloud.colours.findIndex((column) => column.name === colour));
     this.scene.colour = cloud.colours[this.colourIndex] ?? null;
     this.scene.time = step === null || step === undefined || atEnd ? cloud.last : cloud.frameOfStep(step);
-    this.toolbar.setCloud(cloud);
+    this.toolbar.setCloud(cloud, options.alone);
     this.search.setCloud(cloud);
     this.scrubber.setCloud(cloud);
     const used = new Set([...cloud.chunks.map((c) => c.q), ...cloud.colours.map((c) => c.codes), cloud.spread, this.scene.states, this.scene.order]);
     this.renderer.keepOnly(used);
-    this.message.hidden = cloud.count > 0;
-    this.message.textContent = `There are no ${cloud.noun} to show.`;
+    this.shell.message.hidden = cloud.count > 0;
+    this.shell.message.textContent = `There are no ${cloud.noun} to show.`;
     const axesHold = before && before.space === cloud.space && before.dims === cloud.dims;
     if (axesHold) {
       this.cameraChanged();
     } else {
-      this.scene.axes = cloud.dims === 1 ? [0] : [0, 1];
+      const wanted = before ? null : start.axes;
+      const usable = wanted?.length && wanted.length <= 3 && wanted.every((axis) => axis < cloud.dims);
+      this.scene.axes = usable ? wanted : cloud.dims === 1 ? [0] : [0, 1];
       this.fitted = false;
       this.resized();
     }
@@ -223,20 +196,17 @@ class Viewer {
   }
 
   resized() {
-    const width = this.stage.clientWidth, height = this.stage.clientHeight;
+    const width = this.shell.stage.clientWidth, height = this.shell.stage.clientHeight;
     if (!width || !height) return;
-    this.root.classList.toggle("narrow", this.root.clientWidth < 640);
     const deep = this.scene.deep, before = this.scene.width;
     const left = deep ? 0 : MARGIN.left, top = deep ? 0 : MARGIN.top;
     this.scene.width = Math.max(1, width - left - (deep ? 0 : MARGIN.right));
     this.scene.height = Math.max(1, height - top - (deep ? 0 : MARGIN.bottom));
     this.scene.ratio = Math.min(window.devicePixelRatio || 1, 3);
-    for (const layer of [this.points, this.over, this.surface]) {
-      Object.assign(layer.style, { left: `${left}px`, top: `${top}px`, width: `${this.scene.width}px`, height: `${this.scene.height}px` });
-    }
+    this.shell.placePicture(left, top, this.scene.width, this.scene.height);
     this.renderer?.resize(Math.round(this.scene.width * this.scene.ratio), Math.round(this.scene.height * this.scene.ratio));
     if (this.scene.cloud && !this.fitted) this.refit();
-    else if (this.scene.cloud && before > 1) this.flat.resize(Math.min(this.scene.width / before, 4) || 1);
+    else if (this.scene.cloud && before > 1) this.camera.resize(Math.min(this.scene.width / before, 4) || 1);
     this.cameraChanged();
   }
 
@@ -264,11 +234,6 @@ class Viewer {
     if (this.selected.length === 1) this.camera.focus(this.scene.positionOf(this.selected[0]), width, height);
     else this.camera.frame(bounds, width, height);
     this.cameraChanged();
-  }
-
-  toggleFull() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.root.requestFullscreen?.();
   }
 
   cameraChanged() {
@@ -327,6 +292,10 @@ class Viewer {
     this.cameraChanged();
   }
 
+  dragEnded() {
+    this.root.classList.remove("dragging");
+  }
+
   bringIntoView(point) {
     const at = this.scene.projected(), x = at[3 * point], y = at[3 * point + 1];
     const { width, height } = this.scene;
@@ -349,7 +318,7 @@ class Viewer {
     else if (scene.deep) this.resort();
     this.colouredFrame = scene.frame;
     this.scrubber.setTime(scene.time);
-    this.stamp.textContent = scene.cloud.last > 0 ? this.scrubber.stampText : "";
+    this.shell.stamp.textContent = scene.cloud.last > 0 ? this.scrubber.stampText : "";
     this.root.dataset.step = scene.cloud.steps[scene.frame];
     this.root.dataset.between = String(Math.abs(scene.time - scene.frame) > 1e-6);
     this.card.hide();
@@ -447,7 +416,7 @@ class Viewer {
     if (!done || path.length < 3) return;
     const inside = pointsInside(this.scene, path);
     this.select(add ? [...new Set([...this.selected, ...inside])] : inside);
-    this.live.textContent = `${counted(this.selected.length, this.scene.cloud.noun)} selected.`;
+    this.shell.live.textContent = `${counted(this.selected.length, this.scene.cloud.noun)} selected.`;
   }
 
   select(points) {
@@ -463,12 +432,12 @@ class Viewer {
     this.root.dataset.selected = this.selected.slice(0, 100).map((i) => cloud.ids[i]).join(" ");
     this.root.dataset.selectedCount = number;
     const names = this.selected.slice(0, 3).map((i) => cloud.nameOf(i)).join(", ");
-    this.status.textContent = number === 0
+    this.shell.status.textContent = number === 0
       ? "Click a point to select it, shift-click to add one, shift-drag to draw around many."
       : `Selected: ${names}${number > 3 ? ` and ${count(number - 3)} more` : ""}`;
-    this.clear.hidden = number === 0;
+    this.shell.clear.hidden = number === 0;
     const what = `${this.label}: ${counted(cloud.count, cloud.noun)}, ${number} selected.`;
-    this.surface.setAttribute("aria-label",
+    this.shell.surface.setAttribute("aria-label",
       `${what} Arrow keys walk from point to point, Enter selects, Shift+Enter adds, Escape clears, plus and minus zoom, 0 shows all.`);
   }
 
@@ -496,8 +465,8 @@ class Viewer {
 
   showCard(point) {
     const at = this.scene.projected();
-    const dx = this.surface.offsetLeft, dy = this.surface.offsetTop;
-    this.card.show(this.scene, point, this.table, at[3 * point] + dx, at[3 * point + 1] + dy, this.stage);
+    const dx = this.shell.surface.offsetLeft, dy = this.shell.surface.offsetTop;
+    this.card.show(this.scene, point, this.table, at[3 * point] + dx, at[3 * point + 1] + dy, this.shell.stage);
   }
 
   setCursor(point) {
@@ -513,30 +482,7 @@ class Viewer {
   }
 
   announce(point) {
-    this.live.textContent = sentenceOf(this.scene, point, this.selected.includes(point));
-  }
-
-  key(event) {
-    const { scene } = this;
-    if (!scene.cloud || event.altKey || event.ctrlKey || event.metaKey) return;
-    const arrow = KEY_ARROWS[event.key];
-    if (arrow && event.shiftKey) this.dragged(arrow[0] * -24, arrow[1] * -24, !scene.deep);
-    else if (arrow) {
-      const next = pointTowards(scene, this.cursor, ...arrow);
-      if (next >= 0) this.setCursor(next);
-    } else if (event.key === "Enter" && this.cursor >= 0) this.pick(this.cursor, event.shiftKey);
-    else if (event.key === "Escape") {
-      this.setCursor(-1);
-      this.select([]);
-    } else if (event.key === "+" || event.key === "=") this.zoom(1.25, scene.width / 2, scene.height / 2);
-    else if (event.key === "-") this.zoom(0.8, scene.width / 2, scene.height / 2);
-    else if (event.key === "0") this.reset();
-    else if (event.key === "f") this.frameSelected();
-    else if (event.key === "/") this.search.input.focus();
-    else if ([" ", "Home", "End", "PageUp", "PageDown"].includes(event.key) && scene.cloud.last > 0) {
-      this.scrubber.key(event);
-    } else return;
-    event.preventDefault();
+    this.shell.live.textContent = sentenceOf(this.scene, point, this.selected.includes(point));
   }
 
   // ---- drawing
@@ -553,43 +499,29 @@ class Viewer {
     const { scene, dirty } = this;
     if (!scene.cloud || !scene.matrix || this.destroyed) return;
     this.dirty = {};
+    const { shell } = this, { clientWidth: width, clientHeight: height } = shell.stage, { font } = scene.theme;
     if (dirty.under) {
-      const context = this.sized(this.under, this.stage.clientWidth, this.stage.clientHeight);
-      const names = scene.axes.map((axis) => scene.cloud.axes[axis]);
-      const items = scene.deep
-        ? deepAxes(this.orbit, names, scene.width, scene.height, scene.theme)
-        : flatAxes(this.flat, names, this.stage.clientWidth, this.stage.clientHeight, scene.theme, scene.axes.length === 1);
-      paint(context, items, scene.theme.font);
+      paint(shell.context(shell.under, width, height, scene.ratio), this.underItems(), font);
       this.scrubber.draw(scene.theme, scene.ratio);
     }
     if (dirty.points) this.renderer.draw(scene);
     if (dirty.over) {
-      const context = this.sized(this.over, scene.width, scene.height);
-      paint(context, overlayItems(scene, this), scene.theme.font);
+      paint(shell.context(shell.over, scene.width, scene.height, scene.ratio), overlayItems(scene, this), font);
     }
     this.root.dataset.drawn = Number(this.root.dataset.drawn ?? 0) + 1;
   }
 
-  // A cleared 2D context in CSS pixels.
-  sized(canvas, width, height) {
-    const { ratio } = this.scene, w = Math.round(width * ratio), h = Math.round(height * ratio);
-    if (canvas.width !== w || canvas.height !== h) {
-      canvas.width = w;
-      canvas.height = h;
-    }
-    const context = canvas.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    return context;
+  underItems() {
+    const { scene } = this, names = scene.axes.map((axis) => scene.cloud.axes[axis]), { stage } = this.shell;
+    return scene.deep
+      ? deepAxes(this.orbit, names, scene.width, scene.height, scene.theme)
+      : flatAxes(this.flat, names, stage.clientWidth, stage.clientHeight, scene.theme, scene.axes.length === 1);
   }
 
   destroy() {
     this.destroyed = true;
     this.scrubber.stop();
-    this.observer.disconnect();
-    window.removeEventListener("resize", this.onWindow);
     this.renderer?.destroy();
-    this.root.remove();
-    this.styleElement.remove();
+    this.shell.destroy();
   }
 }

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
-from tests.browser.serving import Served
+from tests.browser.serving import Served, watched_page
 
 HERE = Path(__file__).parent
 
@@ -365,6 +366,63 @@ def test_new_frames_append_without_sending_the_old_ones_again(page: Page, viewer
     assert before < 40_000
     expect(root).to_have_attribute("data-view", str(view))
     assert 4 * 3000 * 2 * 2 < sum(traffic.received) < old_part
+
+
+# ---- taking it away
+
+
+def saved(page: Page, kind: str, folder: Path) -> Path:
+    page.locator("[data-tool=save]").click()
+    with page.expect_download() as download:
+        page.locator(f"[data-save={kind}]").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_png_and_svg_hold_the_picture_with_axes_legend_and_caption(page: Page, viewer: Served, tmp_path: Path) -> None:
+    open_view(page, viewer, "points=300&frames=5&material=RM-00000&material=RM-00001")
+    png = saved(page, "png", tmp_path)
+    assert png.name == "map-of-material-vectors-step-40-000.png"
+    head = png.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n" and int.from_bytes(head[16:20], "big") > 2_400
+    drawing = ElementTree.parse(saved(page, "svg", tmp_path)).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    texts = {"".join(text.itertext()) for text in drawing.iter(f"{space}text")}
+    assert {"Map of material vectors", "h1", "h2", "Cluster 1", "<img src=x onerror=alert(1)>"} <= texts
+    assert "step 40,000 · 300 materials · made up" in texts
+    assert len(list(drawing.iter(f"{space}circle"))) >= 300
+    assert {element.tag.removeprefix(space) for element in drawing.iter()} <= {
+        "svg", "g", "rect", "clipPath", "text", "circle", "polyline", "polygon",
+    }  # fmt: skip
+
+
+def test_the_saved_page_works_alone_and_starts_where_the_viewer_stood(
+    page: Page, chromium: Browser, viewer: Served, tmp_path: Path
+) -> None:
+    root = open_view(page, viewer, "points=300&frames=40&dims=3&material=RM-00000")
+    page.get_by_role("button", name="3D").click()
+    page.locator(".track").focus()
+    page.keyboard.press("PageDown")
+    step = str(root.get_attribute("data-step"))
+    path = saved(page, "html", tmp_path)
+    with watched_page(chromium, offline=True) as alone:
+        asked: list[str] = []
+        alone.on("request", lambda request: asked.append(request.url))
+        alone.goto(path.as_uri())
+        again = alone.locator(".matrep")
+        expect(again).to_have_attribute("data-step", step)
+        expect(again).to_have_attribute("data-selected", "RM-00000")
+        expect(again).to_have_attribute("data-renderer", "webgl2")
+        expect(alone.get_by_role("button", name="3D")).to_have_attribute("aria-pressed", "true")
+        expect(alone.locator(".status")).to_contain_text("<img src=x onerror=alert(1)>")
+        alone.locator(".track").focus()
+        alone.keyboard.press("Home")
+        expect(again).to_have_attribute("data-step", "0")
+        alone.locator("[data-tool=save]").click()
+        expect(alone.locator("[data-save=svg]")).to_be_visible()
+        expect(alone.locator("[data-save=html]")).to_be_hidden()
+        assert asked == [path.as_uri()]
 
 
 # ---- depth, one axis, size, and browsers without WebGL2

@@ -73,7 +73,8 @@ carried = carry(payload, key="map")
 
 @st.fragment
 def look() -> None:
-    events = scatter(carried, key="map", selected=asked.get_all("material"), height=int(asked.get("height", 560)))
+    events = scatter(carried, key="map", selected=asked.get_all("material"), height=int(asked.get("height", 560)),
+                     caption="made up")  # fmt: skip
     st.text(f"Python knows {len(events.selected)} selected: {' '.join(events.selected[:20])}; step {events.step}")
 
 
