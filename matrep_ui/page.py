@@ -251,5 +251,5 @@ def run_label(run: RunSummary) -> str:
     """One line that tells a run from the others: property, size, data, time, state."""
     settings = run.settings
     made = f"{run.created.replace('T', ' ')[:16]} UTC"
-    parts = [settings.property, f"N_entries {settings.n_entries}", run.data_name, f"seed {settings.seed}", made]
+    parts = [settings.property, f"N_entries {settings.n_entries}", run.data_name, f"training seed {settings.seed}", made]
     return " · ".join(parts if run.status.state == "done" else [*parts, run.status.state])

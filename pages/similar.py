@@ -14,7 +14,7 @@ from matrep_core.views.facts import RARE
 from matrep_core.views.neighbours import METRICS, compared_formulas, neighbour_table, neighbours, relative_length
 from matrep_ui.charts import with_unit
 from matrep_ui.looking import Look, amount_range, caution, look_at, material_label
-from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, url_selectbox
+from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
 CAUTION = (
     "Distance in one run is weak evidence. Two trainings that differ only in their seed agreed on 22 to 38 % of the "
@@ -162,9 +162,9 @@ with show_errors():
     found = neighbours(look.vectors, query, count, str(metric), among=None if all_too else look.trained)
     table = exported(look, neighbour_table(run.data, found, look.facts))
     st.info(CAUTION, icon=":material/info:")
-    for sentence in (found.reason, short_vector(look, query, str(metric))):
-        if sentence:
-            st.caption(sentence)
+    all_of = "of all" if all_too else "of the trained"
+    told = [f"The {len(table):,} nearest {all_of} materials by {metric} distance."]
+    st.caption(" ".join([*told, found.reason, short_vector(look, query, str(metric))]))
     chosen = st.dataframe(
         shown(table.copy()), hide_index=True, on_select="rerun", selection_mode="single-row",
         key=f"near {look.key} {query} {metric} {count} {all_too}", height=min(560, 38 + 35 * len(table)),
@@ -184,6 +184,8 @@ with show_errors():
     else:
         other = int(found.indices[chosen[0]])
         compare(look, query, other)
-        address = {"run": run.id, "step": from_url("step"), "material": run.data.materials[other]}
-        link("similar", "Neighbours of the chosen one", **address)
-        link("materials", "The chosen one on the map", **address)
+        code = run.data.materials[other]
+        st.button(
+            "Neighbours of the chosen one", on_click=to_url, kwargs={"material": code}, icon=":material/join_inner:"
+        )  # a link to the page that it is on would leave the address as it is
+        link("materials", "The chosen one on the map", run=run.id, step=from_url("step"), material=code)

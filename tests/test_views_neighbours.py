@@ -136,7 +136,7 @@ PARTS = np.array(["train", "validation", "eval", "train"], dtype=object)
 def data() -> FormulaSet:
     materials = ("00123", "1E5", "NA", "water")
     dense = np.array([[row.get(m, 0.0) for m in materials] for row in AMOUNTS.values()])
-    info = pd.DataFrame({"material": materials, "inci": ["Glycerin", "", "Betaine", "Aqua"]})
+    info = pd.DataFrame({"inci": ["Glycerin", "", "Betaine", "Aqua"]})
     info["function"] = ["humectant", "", "surfactant", "Humectant"]
     columns = ["formula", "property", "value", "unit"]
     return FormulaSet(

@@ -1,0 +1,251 @@
+"""Materials and Similar on runs that were trained for it, in the real app and a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, quote, urlsplit
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+from scipy.sparse import csr_array
+
+from matrep_core.formulas.cosmetics import generate_cosmetics
+from matrep_core.formulas.schema import FormulaSet, Property
+from matrep_core.runs.store import Run, runs_folder
+from matrep_core.settings import from_recipe
+from matrep_core.training import fit, prepare
+from matrep_core.views.neighbours import neighbours, shared_formulas
+from tests.browser.serving import Served
+from tests.browser.test_deep_links import foreign_requests
+
+HOSTILE = (
+    '=HYPERLINK("http://example.org","x")',
+    "PEG-8 *dist* _or_ **bold** `code` :smile: $a^2$ [link](http://example.org) -> --",
+    "<img src=x onerror=alert(1)><script>alert(1)</script>",
+    "www.example.org :material/home: :red[text]",
+    "مادة خام 12",
+    "글리세린 🧴",
+    "-1+1",
+    "x" * 300,
+)
+
+
+def hostile_set() -> FormulaSet:
+    """Sixty formulas of three materials each, whose codes and names try to be something else."""
+    random = np.random.default_rng(7)
+    materials = tuple(sorted([*HOSTILE, "water", "salt"]))
+    dense = np.zeros((60, len(materials)))
+    for row in dense:
+        chosen = random.choice(len(materials), 3, replace=False)
+        row[chosen] = random.dirichlet([2, 2, 2]) * 100
+    values = np.exp(dense @ random.normal(0, 0.02, len(materials)) + 5)
+    measurements = pd.DataFrame(
+        {"formula": np.arange(60), "property": "viscosity", "value": values, "unit": "mPa·s"}
+    )
+    info = pd.DataFrame({"inci": [f"{code} INCI" for code in materials]})
+    info["function"] = ["<b>oil</b>", "*salt*"] * (len(materials) // 2)
+    ids = tuple(f"=F{i}" for i in range(60))
+    prop = Property("viscosity", "mPa·s", "log")
+    return FormulaSet("hostile", ids, materials, csr_array(dense), measurements, info, (prop,))
+
+
+@dataclass(frozen=True)
+class Trained:
+    cosmetics: Run
+    plane: Run
+    hostile: Run
+
+
+@pytest.fixture(scope="module")
+def trained(app: Served) -> Trained:
+    small = generate_cosmetics(formulas=160, materials=600).data
+
+    def train(name: str, data: FormulaSet, entries: int) -> Run:
+        settings = from_recipe("default", property="viscosity", n_entries=entries, steps=300, frames=12)
+        run = prepare(runs_folder(app.artifacts) / name, data, settings)
+        assert fit(run).state == "done"
+        return run
+
+    return Trained(train("cosmetics", small, 5), train("plane", small, 2), train("hostile", hostile_set(), 3))
+
+
+def address_of(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def open_map(page: Page, app: Served, query: str) -> None:
+    page.set_viewport_size({"width": 1400, "height": 1300})
+    page.goto(f"{app.url}/materials?{query}")
+    expect(page.locator(".matrep")).to_have_attribute("data-drawn", re.compile(r"\d+"))
+
+
+def search(page: Page, text: str) -> None:
+    """Choose the first found in the viewer's own search, which brings the point to the middle."""
+    page.locator(".search-input").fill(text)
+    page.locator(".search-input").press("Enter")
+    page.locator(".search-input").fill("")
+    page.locator(".search-input").press("Escape")
+
+
+def download(page: Page) -> list[list[str]]:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Export as CSV").click()
+    content = waiting.value.path().read_bytes().decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(content, newline="")))
+
+
+def often_used(run: Run) -> int:
+    return int(np.argmax(run.support))
+
+
+def test_a_point_leads_to_its_neighbours(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    query = often_used(run)
+    code = run.data.materials[query]
+    open_map(page, app, "run=cosmetics")
+    search(page, code)
+    expect(page).to_have_url(re.compile(f"material={quote(code)}"))
+    panel = page.get_by_test_id("stMain")
+    expect(panel.get_by_role("heading", name=code, exact=True)).to_be_visible()
+    expect(panel.get_by_text(f"training formulas: {run.support[query]:,}")).to_be_visible()
+
+    page.get_by_text("Clear", exact=True).click()
+    expect(page).not_to_have_url(re.compile("material="))
+    box = page.locator(".surface").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page).to_have_url(re.compile("material="))
+    chosen = address_of(page)["material"]
+    expect(panel.get_by_role("heading", name=chosen, exact=True)).to_be_visible()
+
+    page.get_by_role("link", name="Similar materials").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Similar")
+    assert address_of(page) == {"run": "cosmetics", "material": chosen}
+    found = neighbours(run.vectors(), run.data.material_index[chosen], 20, "cosine", among=run.support > 0)
+    header, *rows = download(page)
+    assert [row[0] for row in rows] == [run.data.materials[i] for i in found.indices]
+    np.testing.assert_allclose([float(row[header.index("distance")]) for row in rows], found.distances)
+    support = [int(row[header.index("support (training formulas)")]) for row in rows]
+    assert support == run.support[found.indices].tolist()
+
+
+def test_the_metric_and_untrained_materials_are_chosen_on_the_page(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    query = often_used(run)
+    page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}")
+    expect(page.get_by_text("Distance in one run is weak evidence.")).to_be_visible()
+    page.get_by_text("euclidean", exact=True).click()
+    page.get_by_label("Neighbours").fill("400")
+    page.get_by_label("Neighbours").press("Enter")
+    page.get_by_text("Also name materials that never trained").click()
+    expected = neighbours(run.vectors(), query, 400, "euclidean")
+    assert (run.support == 0).any()
+
+    expect(page.get_by_text("The 400 nearest of all materials by euclidean distance.")).to_be_visible()
+    header, *rows = download(page)
+    assert [row[0] for row in rows] == [run.data.materials[i] for i in expected.indices]
+    cautions = {row[0]: row[header.index("caution")] for row in rows}
+    for index in expected.indices:
+        support, caution = run.support[index], cautions[run.data.materials[index]]
+        assert caution == ("never trained" if support == 0 else "" if support > 2 else caution)
+        assert (support in (1, 2)) == caution.startswith("rare")
+
+
+def test_a_chosen_neighbour_shows_the_formulas_with_both(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    query = often_used(run)
+    page.set_viewport_size({"width": 1400, "height": 1500})
+    page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}")
+    other = int(neighbours(run.vectors(), query, 20, "cosine", among=run.support > 0).indices[0])
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table.locator("canvas").first).to_be_visible()
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
+    both = len(shared_formulas(run.data, query, other))
+    expect(page.get_by_role("heading", name="Formulas side by side")).to_be_visible()
+    expect(page.get_by_text(f"{run.data.materials[query]} and {run.data.materials[other]}")).to_be_visible()
+    expect(page.get_by_text(f"both ({both})")).to_be_visible()
+    page.get_by_role("button", name="Neighbours of the chosen one").click()
+    expect(page).to_have_url(re.compile(f"material={quote(run.data.materials[other])}$"))
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("similar?run=nobody", "There is no run 'nobody'."),
+        ("materials?run=../../etc/passwd", "There is no run '../../etc/passwd'."),
+        ("similar?run=cosmetics&step=77777", "keeps no vectors of step '77777'"),
+        ("materials?run=cosmetics&step=NaN", "keeps no vectors of step 'NaN'"),
+        ("similar?run=cosmetics&material=*nobody*", "There is no material '*nobody*' in this run."),
+        ("materials?run=cosmetics&material=%3Cb%3Ex", "There is no material '<b>x'"),
+        (f"similar?run={'x' * 3000}", "There is no run 'xxx"),
+    ],
+)
+def test_a_bad_id_in_the_address_gives_a_sentence(
+    page: Page, app: Served, trained: Trained, address: str, sentence: str
+) -> None:
+    page.goto(f"{app.url}/{address}")
+    expect(page.get_by_test_id("stAlert").filter(has_text=sentence)).to_be_visible()
+
+
+def test_run_and_step_live_in_the_address(page: Page, app: Served, trained: Trained) -> None:
+    steps = trained.cosmetics.frame_steps()
+    open_map(page, app, f"run=cosmetics&step={steps[1]}")
+    step = page.get_by_role("combobox", name=re.compile("Training step"))
+    expect(step).to_have_value(f"{steps[1]}")
+    step.click()
+    page.get_by_role("option", name=f"{trained.cosmetics.kept_step} (kept)").click()
+    expect(page).to_have_url(re.compile(f"step={trained.cosmetics.kept_step}$"))
+    page.get_by_role("combobox", name=re.compile("Run")).click()
+    page.get_by_role("option", name=re.compile("N_entries 2 ")).click()
+    expect(page).to_have_url(re.compile(r"/materials\?run=plane$"))
+    expect(page.get_by_text("This picture loses nothing")).to_be_visible()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Similar").click()
+    expect(page).to_have_url(re.compile(r"/similar\?run=plane$"))  # the run last looked at
+
+
+def test_clusters_and_pictures_are_told_in_words(page: Page, app: Served, trained: Trained) -> None:
+    open_map(page, app, "run=cosmetics")
+    expect(page.get_by_text(re.compile("picture: of a material's 10 nearest in the original space"))).to_be_visible()
+    expect(page.get_by_text("KMeans always cuts into the number you choose")).to_be_visible()
+    page.get_by_text("HDBSCAN", exact=True).click()
+    expect(page.get_by_text(re.compile(r"HDBSCAN finds \d+ dense groups"))).to_be_visible()
+    page.get_by_text("UMAP", exact=True).click()
+    expect(page.get_by_text("Computing the UMAP layout")).to_be_visible()
+    expect(page.get_by_text("Computing the UMAP layout")).to_have_count(0, timeout=180_000)
+    assert len(list((app.artifacts / "cache").glob("*.safetensors"))) == 1
+    expect(page.locator(".matrep")).to_be_visible()
+    page.get_by_text("Two entries", exact=True).click()
+    untrained = int((trained.cosmetics.support == 0).sum())
+    expect(page.get_by_text(f"{untrained} hollow points are in no training formula")).to_be_visible()
+
+
+@pytest.mark.parametrize("code", HOSTILE)
+def test_a_hostile_name_is_shown_as_written_and_does_nothing(
+    page: Page, app: Served, trained: Trained, code: str
+) -> None:
+    foreign = foreign_requests(page, app)
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    for name in ("similar", "materials"):
+        page.goto(f"{app.url}/{name}?run=hostile&material={quote(code, safe='')}")
+        heading = page.get_by_test_id("stMain").get_by_role("heading", level=3)
+        expect(heading.first).to_be_visible()
+        shown = [text.replace("\N{WORD JOINER}", "") for text in heading.all_inner_texts()]
+        assert code in shown
+        assert heading.locator("a, img, script, em, strong, code, svg").count() == 0
+    assert foreign == [] and dialogs == []
+
+
+def test_no_exported_cell_becomes_a_formula(page: Page, app: Served, trained: Trained) -> None:
+    page.goto(f"{app.url}/similar?run=hostile&material=water")
+    header, *rows = download(page)
+    codes = {row[0] for row in rows}
+    assert codes == {"'" + code if code[0] in "=-" else code for code in trained.hostile.data.materials} - {"water"}
+    assert not [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r")]
