@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,8 +29,10 @@ from matrep_core.runs.metrics import MetricsWriter
 from matrep_core.runs.store import Run, Status, create_run, replace_folder, write_status
 from matrep_core.settings import TrainingSettings
 
+CURVES = {"train": ("train", "validation"), "eval": ("eval",)}
 CURVE_ROWS = 1024  # the curves of large parts are drawn from a fixed sample of this many measurements
-VALIDATION_CHECKS = 200  # how often the validation error is looked at in one training
+VALIDATION_CHECKS = 100  # how often the validation error is looked at in one training
+PASSES, FEWEST_STEPS, MOST_STEPS = 150, 500, 6_000  # what steps = 0 stands for
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 SECONDS_BETWEEN_REPORTS = 0.5
 FEWEST_FORMULAS = 10
@@ -64,7 +66,8 @@ def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
             "property", settings.property,
             f"only {len(measured)} formulas have a value of it, and training needs at least {FEWEST_FORMULAS}.",
         )  # fmt: skip
-    split = split_formulas(data, measured, settings.split, settings.train_share, settings.seed)
+    values = np.bincount(observed.formulas, observed.values)[measured] / np.bincount(observed.formulas)[measured]
+    split = split_formulas(data, measured, settings.split, settings.train_share, settings.seed, values)
     parts = np.full(len(data.formula_ids), "", dtype=object)
     parts[split.train], parts[split.eval] = "train", "eval"
     aside = int(round(settings.validation_share * len(split.train)))
@@ -76,7 +79,14 @@ def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
     chosen = _generator(settings.seed, "validation").permutation(len(split.train))[:aside]
     parts[split.train[np.sort(chosen)]] = "validation"
     problem = build_problem(data, observed, parts, settings)
+    if not settings.steps:
+        settings = replace(settings, steps=_enough_steps(len(problem.rows("train", "validation")), settings.batch_size))
     return create_run(path, data, settings, parts, problem.scale.kind)
+
+
+def _enough_steps(measurements: int, batch: int) -> int:
+    """PASSES over the training part, within MOST_STEPS; measured in ``python -m benchmarks recipe``."""
+    return int(np.clip(PASSES * -(-measurements // batch), FEWEST_STEPS, MOST_STEPS))
 
 
 def fit(
@@ -166,14 +176,99 @@ def build_engine(name: str, problem: Problem, settings: TrainingSettings) -> Eng
     raise SettingRefused("engine", name, "choose auto, fast or reference.")
 
 
-@dataclass
-class _Best:
-    """The best step so far by the validation error, and the model at it."""
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What the validation part says about the steps: where training ends and which step is kept.
 
-    step: int | None = None
-    error: float = np.inf
-    vectors: np.ndarray | None = None
-    regressor: np.ndarray | None = None
+    steps:   (K,) int64 steps at which the validation error was looked at
+    mae:     (K,) float64 validation error in the property's unit
+    """
+
+    steps: np.ndarray
+    mae: np.ndarray
+    best_step: int
+    last_step: int
+
+
+def search_best_step(
+    problem: Problem, settings: TrainingSettings, engine: Engine, going_on: Callable[[int], bool] = lambda step: True
+) -> Search | None:
+    """Train on the training part alone and choose the step to keep by the validation part.
+
+    The step kept is the last one whose validation error is not clearly above the lowest: its paired
+    difference, measurement by measurement, is within one standard error (the one-standard-error rule of
+    Breiman et al. 1984, "Classification and Regression Trees", here for steps). The lowest error itself is
+    often an accident of few validation formulas, and a later step has a lower learning rate behind it.
+    Training ends early once ``patience`` × steps have passed since the lowest error.
+
+    ``going_on`` is asked at every check; where it says no, the search is dropped and None returned.
+    """
+    every = max(1, settings.steps // VALIDATION_CHECKS)
+    checks = [*range(0, settings.steps, every), settings.steps]
+    rows = problem.rows("validation")
+    order = _Order(problem.rows("train"), _generator(settings.seed, "search"))
+    errors: list[np.ndarray] = []
+    means: list[float] = []
+    mae: list[float] = []
+    step = 0
+    for check in checks:
+        step = order.advance(engine, step, check, settings.batch_size)
+        if step < check:
+            break  # no longer finite: the training proper will meet it and say so
+        engine.vectors(step)
+        predicted = engine.predict(rows)
+        errors.append(np.abs(predicted - problem.targets[rows]))
+        means.append(float(errors[-1].mean()))
+        mae.append(float(np.abs(problem.scale.to_value(predicted) - problem.values[rows]).mean()))
+        if not going_on(step):
+            return None
+        if step - checks[int(np.argmin(means))] > settings.patience * settings.steps:
+            break
+    excess = np.array(errors) - errors[int(np.argmin(means))]  # (K, rows)
+    noise = excess.std(axis=1) / np.sqrt(len(rows))
+    best = int(np.flatnonzero(excess.mean(axis=1) <= noise)[-1])
+    return Search(np.array(checks[: len(mae)]), np.array(mae), checks[best], checks[len(mae) - 1])
+
+
+class _Order:
+    """The measurements in the order in which they train: a new permutation for every pass."""
+
+    def __init__(self, rows: np.ndarray, generator: np.random.Generator):
+        self.rows, self._generator = rows, generator
+        self.begin_pass(generator.bit_generator.state)
+
+    def begin_pass(self, state: dict[str, Any], cursor: int = 0) -> None:
+        """Draw the pass that the generator's ``state`` stands before, and go to its measurement ``cursor``."""
+        self._generator.bit_generator.state = self.state = state
+        self.order = self._generator.permutation(self.rows)
+        self.cursor = cursor
+
+    def advance(self, engine: Engine, step: int, until: int, batch: int, count: Callable[[float, int], None] | None = None) -> int:
+        """Train up to the step ``until``; returns the step reached, lower where a loss was not finite."""
+        while step < until:
+            step, finite = self.advance_in_pass(engine, step, until, batch, count)
+            if not finite:
+                break
+        return step
+
+    def advance_in_pass(
+        self, engine: Engine, step: int, until: int, batch: int, count: Callable[[float, int], None] | None = None
+    ) -> tuple[int, bool]:
+        """Train within one pass, up to the step ``until`` at most; returns the step and whether all losses were finite."""
+        if self.cursor >= len(self.order):
+            self.begin_pass(self._generator.bit_generator.state)
+        part = self.order[self.cursor : self.cursor + (until - step) * batch]
+        done, loss, seen = engine.train(part, step)
+        self.cursor += seen
+        if count:
+            count(loss, seen)
+        return step + done, seen == len(part)
+
+    def coming(self, batch: int) -> np.ndarray:
+        return self.order[self.cursor : self.cursor + batch]
+
+    def gone(self, batch: int) -> np.ndarray:
+        return self.order[max(0, self.cursor - batch) : self.cursor]
 
 
 class _Training:
@@ -185,69 +280,75 @@ class _Training:
         observed = observations(data, self.settings.property, self.settings.conditions)
         self.problem = build_problem(data, observed, run.parts, self.settings)
         checkpoint = latest_checkpoint(run.path)
-        self.engine = build_engine(checkpoint.facts["engine"] if checkpoint else engine, self.problem, self.settings)
+        self.engine_name = checkpoint.facts["engine"] if checkpoint else engine
+        self.engine = build_engine(self.engine_name, self.problem, self.settings)
         self.rates = pace_of(self.settings)[2]
-        self.train_rows = self.problem.rows("train")
-        self.curves = {part: self._curve_rows(part) for part in ("train", "validation", "eval")}
-        self.validation = self.problem.rows("validation")
-        self.order_generator = _generator(self.settings.seed, "order")
-        self.best, self.step, self.cursor = _Best(), 0, 0
-        self.loss_sum, self.loss_seen = 0.0, 0
+        self.curves = {part: self._curve_rows(*parts) for part, parts in CURVES.items()}
+        self.order = _Order(self.problem.rows("train", "validation"), _generator(self.settings.seed, "order"))
+        self.search: Search | None = None
+        self.best: tuple[np.ndarray, np.ndarray] | None = None
+        self.step, self.loss_sum, self.loss_seen = 0, 0.0, 0
         frames, metrics = 0, 0
         if checkpoint:
             frames, metrics = self._restore(checkpoint.step, checkpoint.tensors, checkpoint.facts)
-        else:
-            self.order_state = self.order_generator.bit_generator.state
-            self.order = self.order_generator.permutation(self.train_rows)
         self.frames = FrameWriter(run.path, self.problem.materials, self.settings.n_entries, frames)
         self.metrics = MetricsWriter(run.path, metrics)
         self.seconds_before, self.begun = before.seconds, time.monotonic()
         self.last_commit, self.last_report = self.begun, 0.0
 
-    def _curve_rows(self, part: str) -> np.ndarray:
-        rows = self.problem.rows(part)
+    def _curve_rows(self, *parts: str) -> np.ndarray:
+        rows = self.problem.rows(*parts)
         if len(rows) <= CURVE_ROWS:
             return rows
-        return np.sort(_generator(self.settings.seed, f"curve {part}").choice(rows, CURVE_ROWS, replace=False))
+        return np.sort(_generator(self.settings.seed, f"curve {parts}").choice(rows, CURVE_ROWS, replace=False))
+
+    @property
+    def best_step(self) -> int | None:
+        return self.search.best_step if self.search else None
 
     def to_the_end(self) -> Status:
-        steps = self.settings.steps
-        framed = set(frame_steps(steps, self.settings.frames).tolist())
-        checked = set(range(0, steps + 1, max(1, steps // VALIDATION_CHECKS))) if len(self.validation) else set()
-        events = sorted(framed | checked | {steps})
         try:
             self._tell("training")
-            if self.step == 0 and not self.frames.written:
-                self._event(0, framed, checked)
+            if self.settings.validation_share and not self.search and not self._search():
+                return self._tell("stopped", "Stopped while it searched the best step. Resume it to start over.")
+            end = self.search.last_step if self.search else self.settings.steps
+            framed = set(frame_steps(end, self.settings.frames).tolist())
+            events = sorted(framed | {end} | ({self.best_step} if self.search else set()))
             for event in events:
-                if event <= self.step:
+                if event < self.step or (event == self.step and self.frames.written):
                     continue
                 if not self._train_until(event):
                     return self._finish("stopped", "Stopped on request. Resume it to go on.")
-                self._event(event, framed, checked)
-                if self.best.step is not None and self.step - self.best.step >= self.settings.patience * steps:
-                    break
+                self._event(event, event in framed)
             return self._finish("done", "")
         finally:
             self.frames.close()
             self.metrics.close()
 
+    def _search(self) -> bool:
+        """Find the step to keep; False where the user asked to stop meanwhile."""
+
+        def going_on(step: int) -> bool:
+            if time.monotonic() - self.last_report > SECONDS_BETWEEN_REPORTS:
+                self._tell("training", f"Searching the best step on the validation part: step {step:,} of {self.settings.steps:,}.")
+            return not (self.run.path / "stop").exists()
+
+        engine = build_engine(self.engine_name, self.problem, self.settings)
+        self.search = search_best_step(self.problem, self.settings, engine, going_on)
+        return self.search is not None
+
     def _train_until(self, event: int) -> bool:
-        """Train up to the step ``event``; False where the user asked to stop before it."""
-        batch = self.settings.batch_size
-        while self.step < event:
-            if self.cursor >= len(self.order):
-                self.order_state = self.order_generator.bit_generator.state
-                self.order = self.order_generator.permutation(self.train_rows)
-                self.cursor = 0
-            part = self.order[self.cursor : self.cursor + (event - self.step) * batch]
-            done, loss, seen = self.engine.train(part, self.step)
-            self.step += done
-            self.cursor += seen
+        """Train up to the step ``event``; False where the user asked to stop before it.
+
+        Stops and checkpoints come before a batch, never between the last batch and its event, so that what
+        goes on from a checkpoint meets every event.
+        """
+
+        def count(loss: float, seen: int) -> None:
             self.loss_sum += loss
             self.loss_seen += seen
-            if seen < len(part):
-                raise self._not_finite(part[seen : seen + batch])
+
+        while self.step < event:
             now = time.monotonic()
             if now - self.last_report > SECONDS_BETWEEN_REPORTS:
                 self._tell("training")
@@ -255,28 +356,35 @@ class _Training:
                     return False
             if now - self.last_commit > SECONDS_BETWEEN_CHECKPOINTS:
                 self._commit()
+            batch = self.settings.batch_size
+            self.step, finite = self.order.advance_in_pass(self.engine, self.step, event, batch, count)
+            if not finite:
+                raise self._not_finite(self.order.coming(batch))
         return True
 
-    def _event(self, step: int, framed: set[int], checked: set[int]) -> None:
+    def _event(self, step: int, framed: bool) -> None:
         vectors = self.engine.vectors(step)
         if not self.engine.finite():
-            raise self._not_finite(self.order[max(0, self.cursor - self.settings.batch_size) : self.cursor])
-        if step in checked:
-            rows = self.validation
-            error = float(np.abs(self.engine.predict(rows) - self.problem.targets[rows]).mean())
-            if error < self.best.error:
-                self.best = _Best(step, error, vectors.copy(), self.engine.regressor().copy())
-        if step in framed:
-            self.frames.append(step, vectors)
-            row: dict[str, Any] = {
-                "step": step,
-                "learning_rate": float(self.rates[step]),
-                "train_loss": self.loss_sum / self.loss_seen if self.loss_seen else None,
-            }
-            for part, rows in self.curves.items():
-                row[f"{part}_mae"] = self._mae(rows)
-            self.metrics.append({**row, "seconds": round(self._seconds(), 3)})
-            self.loss_sum, self.loss_seen = 0.0, 0
+            raise self._not_finite(self.order.gone(self.settings.batch_size))
+        if step == self.best_step:
+            self.best = vectors.copy(), self.engine.regressor().copy()
+        if not framed:
+            return
+        self.frames.append(step, vectors)
+        row: dict[str, Any] = {
+            "step": step,
+            "learning_rate": float(self.rates[step]),
+            "train_loss": self.loss_sum / self.loss_seen if self.loss_seen else None,
+            "validation_mae": self._validation_mae(step),
+        }
+        for part, rows in self.curves.items():
+            row[f"{part}_mae"] = self._mae(rows)
+        self.metrics.append({**row, "seconds": round(self._seconds(), 3)})
+        self.loss_sum, self.loss_seen = 0.0, 0
+
+    def _validation_mae(self, step: int) -> float | None:
+        """The validation error of the search at ``step``, between its checks in proportion."""
+        return float(np.interp(step, self.search.steps, self.search.mae)) if self.search else None
 
     def _mae(self, rows: np.ndarray) -> float | None:
         if not len(rows):
@@ -284,7 +392,9 @@ class _Training:
         return float(np.abs(self.problem.scale.to_value(self.engine.predict(rows)) - self.problem.values[rows]).mean())
 
     def _not_finite(self, rows: np.ndarray) -> TrainingStopped:
-        ids = [self.run.data.formula_ids[f] for f in dict.fromkeys(self.problem.formulas[rows].tolist())]
+        guilty = rows[~np.isfinite(self.engine.predict(rows) - self.problem.targets[rows])]
+        named = guilty if len(guilty) else rows
+        ids = [self.run.data.formula_ids[f] for f in dict.fromkeys(self.problem.formulas[named].tolist())]
         shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
         return TrainingStopped(
             f"Training stopped at step {self.step + 1}: the loss or a gradient was no longer a finite number, "
@@ -295,7 +405,8 @@ class _Training:
         return self.seconds_before + time.monotonic() - self.begun
 
     def _tell(self, state: str, message: str = "") -> Status:
-        status = Status(state, self.step, self.settings.steps, self.best.step, round(self._seconds(), 2), message)
+        steps = self.search.last_step if self.search else self.settings.steps
+        status = Status(state, self.step, steps, self.best_step, round(self._seconds(), 2), message)
         write_status(self.run.path, status)
         self.last_report = time.monotonic()
         if self.report:
@@ -304,16 +415,18 @@ class _Training:
 
     def _commit(self) -> None:
         if not self.engine.finite():
-            raise self._not_finite(self.order[max(0, self.cursor - self.settings.batch_size) : self.cursor])
+            raise self._not_finite(self.order.gone(self.settings.batch_size))
         self.frames.sync()
         self.metrics.sync()
         tensors = dict(self.engine.state())
-        if self.best.step is not None:
-            tensors |= {"best/vectors": self.best.vectors, "best/regressor": self.best.regressor}
+        if self.best:
+            tensors |= {"best/vectors": self.best[0], "best/regressor": self.best[1]}
+        if self.search:
+            tensors |= {"search/steps": self.search.steps, "search/mae": self.search.mae}
         facts = {
-            "engine": self.engine.name, "order_state": self.order_state, "cursor": self.cursor,
+            "engine": self.engine.name, "order_state": self.order.state, "cursor": self.order.cursor,
             "loss_sum": self.loss_sum, "loss_seen": self.loss_seen,
-            "best_step": self.best.step, "best_error": None if self.best.step is None else self.best.error,
+            "search": [self.search.best_step, self.search.last_step] if self.search else None,
             "frames": self.frames.written, "metrics": self.metrics.written,
         }  # fmt: skip
         commit_checkpoint(self.run.path, self.step, tensors, facts)
@@ -322,13 +435,13 @@ class _Training:
     def _restore(self, step: int, tensors: dict[str, np.ndarray], facts: dict[str, Any]) -> tuple[int, int]:
         try:
             self.engine.restore(tensors)
-            self.step, self.cursor, self.order_state = step, int(facts["cursor"]), facts["order_state"]
+            self.step = step
+            self.order.begin_pass(facts["order_state"], int(facts["cursor"]))
             self.loss_sum, self.loss_seen = float(facts["loss_sum"]), int(facts["loss_seen"])
-            self.order_generator.bit_generator.state = self.order_state
-            self.order = self.order_generator.permutation(self.train_rows)
-            if facts["best_step"] is not None:
-                best = tensors["best/vectors"], tensors["best/regressor"]
-                self.best = _Best(facts["best_step"], facts["best_error"], *best)
+            if facts["search"]:
+                self.search = Search(tensors["search/steps"], tensors["search/mae"], *map(int, facts["search"]))
+            if "best/vectors" in tensors:
+                self.best = tensors["best/vectors"], tensors["best/regressor"]
             return int(facts["frames"]), int(facts["metrics"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunBroken(f"{self.run.id}: its checkpoint does not fit its settings ({error}). Delete the run.") from None
@@ -339,13 +452,13 @@ class _Training:
         return self._tell(state, message)
 
     def _keep_model(self) -> None:
-        """Write the model that views read: the best step's where there is a validation part, else the last."""
+        """Write the model that views read: the best step's where training has reached it, else the last."""
         problem, everything = self.problem, np.arange(len(self.problem.targets))
         last = self.engine.vectors(self.step).copy(), self.engine.regressor().copy()
         last_predicted = self._predict_with(*last, everything)
         kept_step, kept, predicted = self.step, last, last_predicted
-        if self.best.step is not None and self.best.step != self.step:
-            kept_step, kept = self.best.step, (self.best.vectors, self.best.regressor)
+        if self.best and self.best_step is not None and self.best_step != self.step:
+            kept_step, kept = self.best_step, self.best
             predicted = self._predict_with(*kept, everything)
         facts = {
             "step": kept_step, "last_step": self.step, "engine": self.engine.name, **problem.facts(),

@@ -12,6 +12,7 @@ from matrep_core.errors import SettingRefused
 from matrep_core.formulas.schema import FormulaSet
 
 LEAST_FORMULAS = 10
+STRATUM = 10  # formulas of neighbouring values among which chance decides
 UNSEEN_ORDERS = 16  # random orders tried until one comes near the wanted number of evaluated formulas
 
 
@@ -27,13 +28,17 @@ class Split:
     eval: np.ndarray
 
 
-def split_formulas(data: FormulaSet, formulas: np.ndarray, kind: str, train_share: float, seed: int) -> Split:
+def split_formulas(
+    data: FormulaSet, formulas: np.ndarray, kind: str, train_share: float, seed: int, values: np.ndarray | None = None
+) -> Split:
     """Divide the formulas that have the target.
 
     ``formulas`` are rows of ``data.amounts``; repeats (a formula measured several times) count once, so
     that no formula stands on both sides. The kinds:
 
-    random   every formula by chance.
+    random   every formula by chance; where ``values`` (one for each of the distinct ``formulas``, ascending) are
+             given, by chance within each STRATUM of neighbouring values, so that both sides span the same range.
+             Without it a split of few formulas can by bad luck evaluate mostly values that hardly trained.
     unseen   materials are held out, in random order, as long as the formulas that contain them fit into
              the evaluated share; every evaluated formula then holds at least one material that no
              training formula holds. Materials of nearly every formula cannot be held out.
@@ -50,7 +55,11 @@ def split_formulas(data: FormulaSet, formulas: np.ndarray, kind: str, train_shar
             "split", kind, f"it needs at least {LEAST_FORMULAS} formulas with the property, and there are {len(rows)}."
         )
     n_train = min(max(round(train_share * len(rows)), 1), len(rows) - 1)
-    evaluates = KINDS[kind](data.amounts[rows], n_train, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    if kind == "random" and values is not None:
+        evaluates = _stratified(values, n_train, rng)
+    else:
+        evaluates = KINDS[kind](data.amounts[rows], n_train, rng)
     return Split(train=rows[~evaluates], eval=rows[evaluates])
 
 
@@ -58,6 +67,19 @@ def _random(amounts: csr_array, n_train: int, rng: np.random.Generator) -> np.nd
     """(n,) bool: which formulas evaluate."""
     evaluates = np.ones(amounts.shape[0], dtype=bool)
     evaluates[rng.permutation(amounts.shape[0])[:n_train]] = False
+    return evaluates
+
+
+def _stratified(values: np.ndarray, n_train: int, rng: np.random.Generator) -> np.ndarray:
+    """(n,) bool: which formulas evaluate, the same share of every STRATUM neighbouring values; ties fall by chance."""
+    n = len(values)
+    order = rng.permutation(n)
+    order = order[np.argsort(values[order], kind="stable")]
+    evaluates = np.ones(n, dtype=bool)
+    for begin in range(0, n, STRATUM):
+        stratum = rng.permutation(order[begin : begin + STRATUM])
+        trained, due = n - int(evaluates.sum()), round(n_train * min(begin + STRATUM, n) / n)
+        evaluates[stratum[: due - trained]] = False
     return evaluates
 
 

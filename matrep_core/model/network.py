@@ -9,6 +9,7 @@ Shapes in comments: M materials, N entries, C conditions, B batch, H width.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,9 @@ class ReferenceEngine:
         tensors = []
         for matrix in (part, part.T.tocsr()):
             index = (torch.from_numpy(matrix.indptr.astype(np.int64)), torch.from_numpy(matrix.indices.astype(np.int64)))
-            tensors.append(torch.sparse_csr_tensor(*index, torch.from_numpy(matrix.data), size=matrix.shape))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)  # CSR is "in beta" since 2021
+                tensors.append(torch.sparse_csr_tensor(*index, torch.from_numpy(matrix.data), size=matrix.shape))
         return tensors[0], tensors[1], torch.from_numpy(p.conditions[rows])
 
     def train(self, order: np.ndarray, step: int) -> tuple[int, float, int]:
@@ -101,7 +104,7 @@ class ReferenceEngine:
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
-            total += float(loss) * len(rows)
+            total += loss.item() * len(rows)
             seen += len(rows)
             done += 1
         return done, total, seen
@@ -128,7 +131,7 @@ class ReferenceEngine:
         for parameter in self.model.regressor.parameters():
             size = parameter.numel()
             values = torch.from_numpy(flat[offset : offset + size].copy())
-            parameter.copy_(values.reshape(parameter.T.shape).T)
+            parameter.copy_(values.reshape(parameter.shape[::-1]).permute(*range(parameter.ndim)[::-1]))
             offset += size
 
     def finite(self) -> bool:

@@ -38,13 +38,14 @@ class TargetScale:
         if values.min() == values.max():
             raise SettingRefused("property", property_name, "all its training values are equal; there is nothing to learn.")
         shaped = _shape(kind, values)
-        mean, spread = (0.0, 1.0) if kind == "raw" else (float(shaped.mean()), float(shaped.std()))
-        margin = float(shaped.std())
+        with np.errstate(over="ignore"):
+            margin = float(shaped.std())
+        mean, spread = (0.0, 1.0) if kind == "raw" else (float(shaped.mean()), margin)
         return cls(kind, mean, spread, float(shaped.min()) - margin, float(shaped.max()) + margin)
 
     def to_target(self, values: np.ndarray) -> np.ndarray:
         """(R,) values in the property's unit -> float32 targets; values outside a log or sqrt domain become NaN."""
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             return ((_shape(self.kind, values) - self.mean) / self.spread).astype(np.float32)
 
     def to_value(self, targets: np.ndarray) -> np.ndarray:

@@ -122,9 +122,9 @@ def _catch_up(free, first, second, root, m, last, now, pace, decay, echo):
     entries = root.size
     moving, small = False, False
     for n in range(entries):
-        root[n] = np.sqrt(second[m, n])
+        root[n] = max(np.sqrt(second[m, n]), np.float32(1e-20))  # never a division by zero
         moving |= first[m, n] != _ZERO
-        small |= root[n] < SMALLEST_ROOT
+        small |= (first[m, n] != _ZERO) & (root[n] < SMALLEST_ROOT)
     near = min(gap, LONGEST_ECHO)
     if moving and not small:
         s1, s2, s3 = np.float32(echo[0, near]), np.float32(echo[1, near]), np.float32(echo[2, near])

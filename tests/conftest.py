@@ -1,0 +1,37 @@
+"""What all tests share: small real data, and one thread for the linear algebra, as a training worker has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = PROJECT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    import scipy.linalg.cython_blas  # the library must be loaded before it can be limited
+    import torch
+
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield scipy.linalg.cython_blas
+
+
+@pytest.fixture(scope="session")
+def small_cosmetics():
+    """150 formulas of 600 materials, generated."""
+    from matrep_core.formulas.cosmetics import generate_cosmetics
+
+    return generate_cosmetics(seed=3, formulas=150, materials=600).data
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data sets beside the project; skips where it is not there."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared data sets are not beside this checkout")
+    return SHARED
