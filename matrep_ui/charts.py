@@ -43,10 +43,10 @@ def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -
     return alt.layer(curve, rule, label)
 
 
-def histogram(values: np.ndarray, name: str, unit: str, *, counted: str, log: bool = False, bins: int = 30) -> alt.Chart:
+def histogram(values: np.ndarray, name: str, unit: str, *, counted: str, log: bool = False, bins: int | np.ndarray = 30) -> alt.Chart:
     """How often each value occurs; ``counted`` names what is counted, for example "formulas".
 
-    On a log axis the bins are equally wide in the logarithm and values of zero or less are left out.
+    ``bins`` is their number, or their edges. On a log axis the bins are equally wide in the logarithm and values of zero or less are left out.
     """
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values) & ((values > 0) if log else True)]

@@ -365,21 +365,21 @@ def test_duplicate_materials_are_summed_when_chosen(tmp_path: Path) -> None:
     path = folder(tmp_path, formulas=HEADER + "F1,A,30\nF1,B,60\nF1,A,10\nF2,A,100\n")
     reading = read_data([path], ReadingOptions(sum_duplicates=True))
     assert amounts(reading)["F1"] == {"A": 40.0, "B": 60.0}
-    assert said(reading, "1 amounts were added")
+    assert said(reading, "same formula: 1.")
 
 
 def test_amounts_are_rescaled_when_chosen(tmp_path: Path) -> None:
     path = folder(tmp_path, formulas=HEADER + "F1,A,40\nF1,B,40\nF2,A,100\n")
     reading = read_data([path], ReadingOptions(rescale=True))
     assert amounts(reading)["F1"] == {"A": 50.0, "B": 50.0}
-    assert said(reading, "1 formulas were rescaled to 100; their amounts summed to 80 to 80")
+    assert said(reading, "rescaled to 100: 1; their sums were 80 to 80")
 
 
 def test_amounts_are_completed_when_chosen(tmp_path: Path) -> None:
     path = folder(tmp_path, formulas=HEADER + "F1,A,40\nF1,Water,30\nF2,A,99.6\nF3,A,90\n")
     reading = read_data([path], ReadingOptions(complete_with="Water"))
     assert amounts(reading) == {"F1": {"A": 40.0, "Water": 60.0}, "F2": {"A": 99.6}, "F3": {"A": 90.0, "Water": 10.0}}
-    assert said(reading, "2 formulas were completed to 100 with 10 to 30 of Water")
+    assert said(reading, "completed to 100 with Water: 2; each got 10 to 30 weight-%")
 
 
 def test_completing_never_lowers_amounts_nor_guesses_a_name(tmp_path: Path) -> None:
@@ -426,7 +426,7 @@ def test_descriptions_follow_the_materials(tmp_path: Path) -> None:
     reading = read_data([folder(tmp_path, materials=text)])
     assert reading.data.materials == ("A", "B")
     assert reading.data.material_info.to_dict("list") == {"inci": ["", "Aqua"], "function": ["", "solvent"]}
-    assert said(reading, "1 described materials that occur in no formula") and said(reading, "1 materials of the formulas are not described")
+    assert said(reading, "occur in no formula: 1.") and said(reading, "no file describes, their columns stay empty: 1.")
 
 
 def test_a_decomposed_code_finds_its_composed_self_in_another_file(tmp_path: Path) -> None:
@@ -505,8 +505,8 @@ def test_a_formula_that_stands_in_two_files_with_the_same_content_is_kept_once(t
     reading = read_data(loose(tmp_path, a=FORMULAS, b=again, c=PROPERTIES, d=PROPERTIES + "F2,viscosity,901,mPa.s\n"))
     assert amounts(reading) == {"F1": {"A": 40.0, "B": 60.0}, "F2": {"A": 100.0}, "F3": {"C": 100.0}}
     assert values(reading, "viscosity") == [12.5, 900.0, 901.0]
-    assert said(reading, "2 formulas that were given again with the same content were kept once")
-    assert said(reading, "2 measurements that an earlier file or row gave identically were kept once")
+    assert said(reading, "given again with the same content and kept once: 2.")
+    assert said(reading, "identically by an earlier file or row and kept once: 2.")
 
 
 def test_replicates_within_one_file_stay(tmp_path: Path) -> None:
@@ -519,7 +519,7 @@ def test_a_formula_that_stands_in_two_files_with_other_content_is_refused_or_sum
     assert places(error) == [("b.csv", 2)] and "other content in a.csv, row 2" in str(error)
     reading = read_data(paths, ReadingOptions(sum_duplicates=True))
     assert amounts(reading) == {"F1": {"A": 40.0, "B": 50.0, "C": 10.0}}
-    assert said(reading, "1 formulas were put together from several files")
+    assert said(reading, "put together from several files or rows, amounts of the same material summed: 1.")
 
 
 def test_several_folders_and_wide_tables_are_merged(tmp_path: Path) -> None:

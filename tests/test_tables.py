@@ -98,7 +98,7 @@ def test_rows_are_numbered_as_a_spreadsheet_numbers_them(tmp_path: Path) -> None
     (table,) = read_tables(written(tmp_path, 'a,b\n1,"x\ny"\n\n ,\n2,z\n'), "t.csv")
     assert table.rows.tolist() == [2, 5]
     assert table.columns[1].to_pylist() == ["x\ny", "z"]
-    assert "2 blank rows" in table.notes[1]
+    assert "blank rows skipped: 2" in table.notes[1]
     assert "t.csv, row 4: the row has 1 cells" in refusal(written(tmp_path, 'a,b\n1,"x\ny"\n\n2\n'))
 
 

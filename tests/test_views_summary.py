@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
@@ -38,3 +40,8 @@ def test_formulas_are_listed_with_their_medians() -> None:
     assert table.columns.tolist() == ["formula_id", "materials", "v (cP)"]
     assert table["materials"].tolist() == [2, 2, 2]
     np.testing.assert_array_equal(table["v (cP)"], [2.0, np.nan, 8.0])
+
+
+def test_columns_that_have_the_names_of_ours_are_told_apart() -> None:
+    data = replace(small_set(), material_info=pd.DataFrame({"low": list("abcd"), "formulas": list("abcd")}))
+    assert material_table(data).columns.tolist() == ["material", "formulas", "low", "high", "low 2", "formulas 2"]

@@ -38,7 +38,7 @@ def assemble(gathered: Gathered, name: str) -> FormulaSet | None:
         gathered.faults.append(fault(name, None, "", "", "there is no formula in it", "Give formulas with their materials and amounts."))
         return None
     if gathered.zeros:
-        gathered.notes.append(f"{gathered.zeros:,} amounts of 0 were left out: the material is not in the formula.")
+        gathered.notes.append(f"Amounts of 0 left out, because the material is then not in the formula: {gathered.zeros:,}.")
     entries = _amounts(gathered)
     entries = _without_repeats(entries, gathered)
     entries = _with_sums(entries, gathered)
@@ -90,7 +90,7 @@ def _without_repeats(entries: _Amounts, gathered: Gathered) -> _Amounts:
             )  # fmt: skip
         gathered.broken.update(np.unique(entries.formula[repeats]).tolist())
     elif len(repeats):
-        gathered.notes.append(f"{len(repeats):,} amounts were added to an earlier amount of the same material in the same formula.")
+        gathered.notes.append(f"Amounts added to an earlier amount of the same material in the same formula: {len(repeats):,}.")
     entries = _sum(entries, np.concatenate([[True], ~same]) if len(entries.formula) else np.zeros(0, bool))
     entries = _merge_parts(entries, gathered)
     order = np.lexsort((entries.part, entries.material, entries.formula))
@@ -131,7 +131,7 @@ def _merge_parts(entries: _Amounts, gathered: Gathered) -> _Amounts:
     identical = ~leads & (sizes == sizes[leader]) & np.logical_and.reduceat(equal, starts)
     differs = ~leads & ~identical
     if identical.any():
-        gathered.notes.append(f"{int(identical.sum()):,} formulas that were given again with the same content were kept once.")
+        gathered.notes.append(f"Formulas given again with the same content and kept once: {int(identical.sum()):,}.")
     if differs.any() and not gathered.options.sum_duplicates:
         for g in np.flatnonzero(differs).tolist():
             r, other = int(starts[g]), int(starts[leader[g]])
@@ -144,7 +144,7 @@ def _merge_parts(entries: _Amounts, gathered: Gathered) -> _Amounts:
         gathered.broken.update(formula[differs].tolist())
     elif differs.any():
         count = len(np.unique(formula[differs]))
-        gathered.notes.append(f"{count:,} formulas were put together from several files or rows, amounts of the same material summed.")
+        gathered.notes.append(f"Formulas put together from several files or rows, amounts of the same material summed: {count:,}.")
     return entries.take(~identical[group])
 
 
@@ -172,7 +172,7 @@ def _with_sums(entries: _Amounts, gathered: Gathered) -> _Amounts:
         off = np.abs(sums - limits.AMOUNT_SUM) > 1e-6
         if off.any():
             gathered.notes.append(
-                f"{int(off.sum()):,} formulas were rescaled to 100; their amounts summed to {sums[off].min():.6g} to {sums[off].max():.6g}."
+                f"Formulas rescaled to 100: {int(off.sum()):,}; their sums were {sums[off].min():.6g} to {sums[off].max():.6g}."
             )
             factor = np.where(off, limits.AMOUNT_SUM / np.where(refused, 1, sums), 1.0)
             entries.amount = entries.amount * factor[entries.formula]
@@ -210,7 +210,7 @@ def _completed(entries: _Amounts, sums: np.ndarray, gathered: Gathered) -> _Amou
     if not len(missing):
         return entries
     gap = limits.AMOUNT_SUM - sums[missing]
-    gathered.notes.append(f"{len(missing):,} formulas were completed to 100 with {gap.min():.6g} to {gap.max():.6g} of {filler}.")
+    gathered.notes.append(f"Formulas completed to 100 with {filler}: {len(missing):,}; each got {gap.min():.6g} to {gap.max():.6g} weight-%.")
     material = np.full(len(missing), known[filler])
     nowhere = np.zeros(len(missing), np.int64)
     longer = _Amounts(
@@ -303,7 +303,7 @@ def _first_time(frame: pd.DataFrame, part: np.ndarray, gathered: Gathered) -> np
     np.minimum.at(earliest, same, part)
     kept: np.ndarray = part == earliest[same]
     if not kept.all():
-        gathered.notes.append(f"{int((~kept).sum()):,} measurements that an earlier file or row gave identically were kept once.")
+        gathered.notes.append(f"Measurements given identically by an earlier file or row and kept once: {int((~kept).sum()):,}.")
     return kept
 
 
@@ -328,12 +328,12 @@ def _material_info(gathered: Gathered, position: np.ndarray, count: int) -> pd.D
                     )  # fmt: skip
                 column[place] = texts[r]
     if unused:
-        gathered.notes.append(f"{len(unused):,} described materials that occur in no formula were left out.")
+        gathered.notes.append(f"Described materials left out because they occur in no formula: {len(unused):,}.")
     if gathered.described:
         told = {int(position[m]) for table in gathered.described for m in table.material.tolist() if m >= 0}
         silent = count - len(told - {-1})
         if silent:
-            gathered.notes.append(f"{silent:,} materials of the formulas are not described; their columns stay empty.")
+            gathered.notes.append(f"Materials of formulas that no file describes, their columns stay empty: {silent:,}.")
     if gathered.faults:
         return None
     return pd.DataFrame(

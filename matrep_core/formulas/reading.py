@@ -222,8 +222,9 @@ def _check_wide_columns(tables: list[tuple[str, Table]], options: ReadingOptions
 
 
 def _shown(faults: Sequence[Fault]) -> list[Fault]:
-    """At most limits.MAX_FAULTS_SHOWN faults, each once, and a last one that counts the rest."""
-    distinct = list(dict.fromkeys(faults))
+    """At most limits.MAX_FAULTS_SHOWN faults, each once, by file and row, and a last one that counts the rest."""
+    order = {file: place for place, file in enumerate(dict.fromkeys(each.file for each in faults))}
+    distinct = sorted(dict.fromkeys(faults), key=lambda each: (order[each.file], each.row or 0))
     if len(distinct) <= limits.MAX_FAULTS_SHOWN:
         return distinct
     shown = distinct[: limits.MAX_FAULTS_SHOWN]

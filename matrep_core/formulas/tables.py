@@ -466,7 +466,7 @@ def _checked(shown: str, sheet: str, header: Sequence[str], columns: list[pa.Arr
              rows: np.ndarray, delimiter: str, how: str, blank: int) -> Table | list[Fault]:  # fmt: skip
     notes = [f"{shown}: {len(rows):,} rows; {how}."]
     if blank:
-        notes.append(f"{shown}: {blank:,} blank {'row was' if blank == 1 else 'rows were'} skipped.")
+        notes.append(f"{shown}: blank rows skipped: {blank:,}.")
     if len(header) > limits.MAX_COLUMNS:
         return [fault(shown, 1, "", "", f"the table has more than {limits.MAX_COLUMNS:,} columns", "Give a long table.")]
     headers = [unicodedata.normalize("NFC", cell.strip()) for cell in header]
