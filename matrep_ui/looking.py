@@ -16,6 +16,7 @@ from matrep_core.views.facts import RARE, material_facts
 from matrep_core.views.layouts import umap_layout
 
 METHODS = ("KMeans", "HDBSCAN")
+MANY = 20_000  # materials; from here on a UMAP layout takes minutes
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Look:
 
 def look_at(run: Run, step: int) -> Look:
     """The materials of ``run`` at ``step``, which must be the kept step or that of a frame."""
-    facts = _facts(run.path.as_posix(), run)
+    facts = material_facts(run.data, run.parts)
     if step == run.kept_step:
         vectors = run.vectors()
     else:
@@ -44,11 +45,6 @@ def look_at(run: Run, step: int) -> Look:
     trained = facts["support"].to_numpy() > 0
     key = content_key({"vectors": vectors, "trained": trained}, materials=run.data.materials)
     return Look(run, step, vectors, facts, trained, key)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _facts(path: str, _run: Run) -> pd.DataFrame:
-    return material_facts(_run.data, _run.parts)
 
 
 def material_label(facts: pd.DataFrame, index: int) -> str:
@@ -103,10 +99,11 @@ def picture(look: Look, kind: str) -> projection.Picture:
     if kind == "PCA":
         return projection.pca_basis(look.vectors, 2, look.trained).apply(look.vectors)
     note = st.empty()
+    usual = "10 to 30 s" if len(look.vectors) < MANY else "some minutes"
 
     def waiting(seconds: float) -> None:
         note.info(
-            f"Computing the UMAP layout in a process of its own: {seconds:.0f} s so far, usually 10 to 30 s. "
+            f"Computing the UMAP layout in a process of its own: {seconds:.0f} s so far, usually {usual}. "
             "It is computed once and then kept.",
             icon=":material/hourglass_top:",
         )
