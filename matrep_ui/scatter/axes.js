@@ -1,11 +1,14 @@
 // Axes with ticks and names, as items for paint.js.
 
 import { css } from "./colour.js";
-import { tickText, ticks } from "./numbers.js";
+import { show, tickText, ticks } from "./numbers.js";
 import { toPicture } from "./camera.js";
 
 export const MARGIN = { left: 62, right: 14, top: 12, bottom: 46 };
 const SIZE = 11.5, TITLE = 12.5;
+
+// The name of an axis, and how much larger than the others it is drawn where it is.
+const titled = (name, stretch) => (stretch < 1.05 ? name : `${name}, drawn ${show(stretch, 2)}× as large`);
 
 // Two axes. The picture lies at MARGIN inside a stage of width × height; items are in stage coordinates.
 export function flatAxes(camera, names, width, height, theme, strip) {
@@ -30,8 +33,8 @@ export function flatAxes(camera, names, width, height, theme, strip) {
   }
   items.push({ line: [[left, top], [left, top + h], [left + w, top + h]], colour: css(theme.grey), width: 1 });
   const ink = css(theme.ink);
-  items.push({ text: names[0], x: left + w / 2, y: top + h + 34, colour: ink, size: TITLE, weight: 500 });
-  const side = strip ? "spread out for reading" : names[1];
+  items.push({ text: strip ? names[0] : titled(names[0], camera.stretch[0]), x: left + w / 2, y: top + h + 34, colour: ink, size: TITLE, weight: 500 });
+  const side = strip ? "spread out for reading" : titled(names[1], camera.stretch[1]);
   items.push({ text: side, x: 14, y: top + h / 2, colour: strip ? muted : ink, size: TITLE, weight: 500, turn: -90 });
   return items;
 }
@@ -103,7 +106,7 @@ export function deepAxes(camera, names, width, height, theme) {
     });
     const align = nx < -0.6 ? "end" : nx > 0.6 ? "start" : "middle";
     items.push({
-      text: names[axis], x: mid[0] + nx * 40, y: mid[1] + ny * 36, colour: css(theme.ink), size: TITLE, weight: 500, align,
+      text: titled(names[axis], camera.stretch[axis]), x: mid[0] + nx * 40, y: mid[1] + ny * 36, colour: css(theme.ink), size: TITLE, weight: 500, align,
       halo: css(theme.background),
     });
   }

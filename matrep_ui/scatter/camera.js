@@ -3,6 +3,14 @@
 
 const PAD = 26; // CSS pixels kept free around the points when fitting
 
+// A box this much longer than wide would be a line on the screen: its axes are then stretched, and say so.
+const FLAT = 4;
+
+export const needsStretch = (bounds) => {
+  const extents = bounds.map(([low, high]) => high - low);
+  return Math.max(...extents) > FLAT * Math.min(...extents) && Math.min(...extents) > 0;
+};
+
 // Looking straight at two axes. Units of both axes are equally long unless `equal` is false.
 export class FlatCamera {
   constructor() {
@@ -18,6 +26,11 @@ export class FlatCamera {
     const sy = Math.max(height - 2 * PAD, 20) / (y1 - y0 || 1);
     this.scale = this.equal ? [Math.min(sx, sy), Math.min(sx, sy)] : [sx, sy];
     this.home = [...this.scale];
+  }
+
+  // How many times as large each axis is drawn as the smallest drawn one.
+  get stretch() {
+    return this.scale.map((s) => s / Math.min(...this.scale));
   }
 
   get zoom() {
@@ -113,6 +126,10 @@ export class OrbitCamera {
     const factor = Math.min((width - 2 * LABELS) / (right - left), (height - 2 * LABELS) / (bottom - top));
     this.pixels *= Math.max(factor, 0.1);
     this.shift = [(-(left + right) / 2) * factor, (-(top + bottom) / 2) * factor];
+  }
+
+  get stretch() {
+    return this.unit.map((u) => u / Math.min(...this.unit));
   }
 
   summary() {

@@ -14,7 +14,7 @@ export function factsOf(scene, point) {
   if (cloud.hollow?.[point]) facts.push(["", cloud.hollowLabel]);
   const known = facts.some(([name]) => name === scene.colour?.name);
   if (scene.colour && !known) facts.push([scene.colour.name, colourText(scene, point)]);
-  scene.axes.forEach((axis, k) => facts.push([cloud.axes[axis], show(scene.positionOf(point)[k])]));
+  scene.axes.forEach((axis, k) => facts.push([cloud.axes[axis].replace(/ \([^()]*\)$/, ""), show(scene.positionOf(point)[k])]));
   return facts;
 }
 
@@ -31,7 +31,8 @@ export class Card {
     this.element = el("div", { class: "card", hidden: true, "aria-hidden": "true" });
   }
 
-  show(scene, point, table, x, y, stage) {
+  // At the right of (x, y) where there is room; at the left of a selected point, whose name stands at its right.
+  show(scene, point, table, x, y, stage, selected) {
     const { cloud } = scene;
     const [, ...facts] = factsOf(scene, point);
     const code = scene.colour ? cloud.codes(scene.colour, scene.frame)[point] : 0;
@@ -49,7 +50,8 @@ export class Card {
       el("div", { class: "card-id", text: cloud.ids[point], dir: "auto" }), list);
     this.element.hidden = false;
     const { offsetWidth: w, offsetHeight: h } = this.element;
-    const left = x + 16 + w > stage.clientWidth ? Math.max(4, x - w - 16) : x + 16;
+    const onLeft = x + 16 + w > stage.clientWidth || (selected && x - w - 16 > 4);
+    const left = onLeft ? Math.max(4, x - w - 16) : x + 16;
     const top = Math.min(Math.max(4, y - h / 2), Math.max(4, stage.clientHeight - h - 4));
     this.element.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }

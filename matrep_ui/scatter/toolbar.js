@@ -86,6 +86,7 @@ export class Toolbar {
       box.replaceChildren(...cloud.axes.map((name, axis) => el("option", { value: axis, text: name })));
     }
     this.trails.hidden = cloud.last < 1;
+    this.equal.hidden = cloud.dims < 2;
   }
 
   show({ colourIndex, axes, tool, trails, equal, selected }) {

@@ -1,7 +1,7 @@
 // The viewer: holds what is looked at and what is selected, and lets the parts draw it. One for each view mount.
 
 import { assemble } from "./cloud.js";
-import { FlatCamera, OrbitCamera } from "./camera.js";
+import { FlatCamera, OrbitCamera, needsStretch } from "./camera.js";
 import { Scene, radiusFor } from "./scene.js";
 import { GlRenderer } from "./gl.js";
 import { CanvasRenderer } from "./canvas2d.js";
@@ -40,7 +40,7 @@ class Viewer {
     this.colourIndex = 0;
     this.tool = "pan";
     this.trails = true;
-    this.equal = true; // units of all axes equally long
+    this.equal = null; // units of all axes equally long: true, false, or null as the data asks
     this.lasso = null;
     this.ask = null;
     this.dirty = {};
@@ -54,7 +54,7 @@ class Viewer {
       axes: (axes) => this.setAxes(axes),
       tool: (name) => this.setTool(name),
       trails: () => this.setTrails(!this.trails),
-      equal: () => this.setEqual(!this.equal),
+      equal: () => this.setEqual(!this.camera.equal),
       zoom: (factor) => this.zoom(factor, this.scene.width / 2, this.scene.height / 2),
       frame: () => this.frameSelected(),
       reset: () => this.reset(),
@@ -100,7 +100,7 @@ class Viewer {
       this.shell.message.textContent = "This browser offers neither WebGL2 nor a canvas, so the map cannot be drawn. The tables on this page hold the same numbers.";
       return;
     }
-    this.shell.stage.style.height = `${options.height}px`;
+    this.root.style.setProperty("--height", `${options.height}px`);
     Object.assign(this, { options, parts, label: options.label, caption: options.caption });
     this.retheme();
     const partsKey = JSON.stringify(options.parts);
@@ -215,7 +215,7 @@ class Viewer {
     if (!cloud?.count || width <= 1) return;
     const bounds = axes.map((axis) => cloud.bounds[axis]);
     if (axes.length === 1) bounds.push(STRIP);
-    this.camera.equal = this.equal && axes.length > 1;
+    this.camera.equal = axes.length > 1 && (this.equal ?? !needsStretch(bounds));
     this.camera.fit(bounds, width, height);
     this.fitted = true;
     this.cameraChanged();
@@ -377,7 +377,7 @@ class Viewer {
   toolbarShown() {
     this.toolbar.show({
       colourIndex: this.colourIndex, axes: this.scene.axes, tool: this.tool, trails: this.trails,
-      equal: this.equal, selected: this.selected.length,
+      equal: this.camera.equal, selected: this.selected.length,
     });
   }
 
@@ -466,7 +466,7 @@ class Viewer {
   showCard(point) {
     const at = this.scene.projected();
     const dx = this.shell.surface.offsetLeft, dy = this.shell.surface.offsetTop;
-    this.card.show(this.scene, point, this.table, at[3 * point] + dx, at[3 * point + 1] + dy, this.shell.stage);
+    this.card.show(this.scene, point, this.table, at[3 * point] + dx, at[3 * point + 1] + dy, this.shell.stage, this.selected.includes(point));
   }
 
   setCursor(point) {

@@ -397,6 +397,18 @@ def test_png_and_svg_hold_the_picture_with_axes_legend_and_caption(page: Page, v
     }  # fmt: skip
 
 
+def test_a_nearly_flat_cloud_is_stretched_and_says_so(page: Page, viewer: Served, tmp_path: Path) -> None:
+    root = open_view(page, viewer, "points=300&flat=yes")
+    stretch = page.locator("[data-tool=equal]")
+    expect(stretch).to_have_attribute("aria-pressed", "true")
+    assert "as large" in saved(page, "svg", tmp_path).read_text()
+    stretched = str(root.get_attribute("data-view"))
+    stretch.click()
+    expect(stretch).to_have_attribute("aria-pressed", "false")
+    expect(root).not_to_have_attribute("data-view", stretched)
+    assert "as large" not in saved(page, "svg", tmp_path).read_text()
+
+
 def test_the_saved_page_works_alone_and_starts_where_the_viewer_stood(
     page: Page, chromium: Browser, viewer: Served, tmp_path: Path
 ) -> None:

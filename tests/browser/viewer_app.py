@@ -23,12 +23,13 @@ FUNCTIONS = ("emollient", "humectant", "surfactant", "thickener", "preservative"
 
 
 @st.cache_resource(max_entries=8)
-def made_up(points: int, frames: int, dims: int, groups: int, shown: int, other_colours: bool) -> ScatterPayload:
+def made_up(points: int, frames: int, dims: int, groups: int, flat: bool, shown: int, other_colours: bool) -> ScatterPayload:
     """Groups that leave the origin over the frames; ``shown`` frames of them have been trained so far."""
     rng = np.random.default_rng(0)
     middles = rng.normal(0, 1, (groups, dims))
     codes = rng.integers(0, groups, points)
     goal = middles[codes] + rng.normal(0, 0.22, (points, dims))
+    goal[:, 1:] *= 0.03 if flat else 1
     start = rng.normal(0, 0.02, (points, dims))
     share = (1 / (1 + np.exp(-np.linspace(-6, 6, frames))))[:, None, None] if frames > 1 else np.ones((1, 1, 1))
     path = start + share * (goal - start)
@@ -67,7 +68,7 @@ hidden_yet = int(asked.get("later", 0))  # frames that a press of the button bri
 if st.button("Select the third"):
     steer("map", selected=["RM-00003"])
 more, other = st.checkbox("Train on"), st.checkbox("Other colours")
-payload = made_up(points, frames, dims, groups, frames - (0 if more else hidden_yet), other)
+payload = made_up(points, frames, dims, groups, "flat" in asked, frames - (0 if more else hidden_yet), other)
 carried = carry(payload, key="map")
 
 
