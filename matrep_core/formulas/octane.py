@@ -1,81 +1,124 @@
-"""The real set: motor octane numbers of hydrocarbon mixtures, read from the installed package bofire.
+"""Real motor octane numbers of 722 fuel mixtures, read from the installed package bofire without importing it.
 
-bofire is an optional extra. Its file is found without importing the package, which would load far more
-than a table. Nothing of it is stored in this project.
+The optional package carries the table as a file; importing it would load far more than a table.
 """
 
 from __future__ import annotations
 
 import csv
-import re
-import tempfile
-from collections import Counter
-from dataclasses import replace
-from importlib.util import find_spec
+import importlib.util
+import math
 from pathlib import Path
 
-from matrep_core.errors import NotThere
-from matrep_core.formulas.reading import ReadingOptions, read_data
-from matrep_core.formulas.schema import FormulaSet, Property
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
 
-INSTALL = "pip install -r requirements-octane.txt"
+from matrep_core.errors import DataRefused, Fault, NotThere
+from matrep_core.formulas.schema import FormulaSet, Property
+from matrep_core.limits import AMOUNT_SUM
+
 SOURCE = (
-    "722 mixtures of 423 molecules with their motor octane number (MON), from npj Computational Materials 2025, "
-    "doi 10.1038/s41524-025-01552-2, as shipped in the Python package bofire 0.5.0 (BSD-3-Clause). Molecules are "
-    "written as SMILES; amounts are taken as weight-% and rescaled where a mixture does not sum to 100."
+    "Motor octane numbers (MON) of 722 fuels and mixtures of 423 molecules, published with npj Computational Materials "
+    "2025, doi:10.1038/s41524-025-01552-2. The table ships inside the Python package bofire (BSD-3-Clause licence) as "
+    "bofire/benchmarks/data/octane.csv. It does not say what its percentages are of; its names suggest volume. MatRep "
+    "treats them as amounts, and rescales the few rows that do not sum to 100."
 )
-_FILE = Path("benchmarks", "data", "octane.csv")
+PROPERTY = Property("MON", "", "linear")
 
 
 def octane_path() -> Path | None:
-    """The file inside the installed package, None where the package is not installed."""
-    spec = find_spec("bofire")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (path := Path(folder) / _FILE).is_file():
+    """The table inside the installed package, or None where the package is not installed."""
+    spec = importlib.util.find_spec("bofire")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "benchmarks" / "data" / "octane.csv"
+        if path.is_file():
             return path
     return None
 
 
 def read_octane() -> FormulaSet:
-    """The octane set; raises NotThere with the way to install it, DataRefused where the file is not as expected."""
+    """The octane set: materials are SMILES, formula ids the fuels' names, one property MON without a unit.
+
+    Two fuels of one name get " (2)" behind the second. Raises NotThere where the package is missing,
+    DataRefused where the table is not what it was.
+    """
     path = octane_path()
     if path is None:
-        raise NotThere(f"The octane set ships inside the package bofire, which is not installed. Install it: {INSTALL}")
-    options = ReadingOptions(property_columns=("MON",), formula_id_column="Label", rescale=True)
-    with tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / "octane.csv"
-        _write_with_own_labels(path, table)
-        data = read_data([table], options, {table: path.name}).data
-    info = data.material_info.copy()
-    info["smiles"] = list(data.materials)
-    info["function"] = [molecule_class(smiles) for smiles in data.materials]
-    return replace(data, name="Motor octane numbers", material_info=info, properties=(Property("MON", "", "linear"),))
+        raise NotThere(
+            "The octane set ships inside the optional package bofire, which is not installed. "
+            "Install it with: pip install -r requirements-octane.txt"
+        )
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    numbers = _numbers(path.name, header, rows)
+    smiles = header[2:]
+    order = np.argsort(smiles, kind="stable")
+    amounts = numbers[:, 1:][:, order]
+    sums = amounts.sum(axis=1, keepdims=True)
+    amounts = csr_array(np.where(np.abs(sums - AMOUNT_SUM) < 1e-9, amounts, amounts / sums * AMOUNT_SUM))
+    materials = tuple(smiles[i] for i in order)
+    return FormulaSet(
+        name="Motor octane numbers",
+        formula_ids=_distinct([row[0] for row in rows]),
+        materials=materials,
+        amounts=amounts,
+        measurements=pd.DataFrame(
+            {"formula": np.arange(len(rows)), "property": PROPERTY.name, "value": numbers[:, 0], "unit": PROPERTY.unit}
+        ),
+        material_info=pd.DataFrame({"smiles": materials, "function": [hydrocarbon_class(s) for s in materials]}),
+        properties=(PROPERTY,),
+    )
 
 
-def _write_with_own_labels(source: Path, target: Path) -> None:
-    """Copy the table; a label that stood before gets a number, because each row is a measurement of its own."""
-    with source.open(newline="", encoding="utf-8") as file, target.open("w", newline="", encoding="utf-8") as copy:
-        rows, writer, seen = csv.reader(file), csv.writer(copy), Counter()
-        writer.writerow(next(rows))
-        for label, *cells in rows:
-            seen[label] += 1
-            writer.writerow([label if seen[label] == 1 else f"{label} ({seen[label]})", *cells])
+def hydrocarbon_class(smiles: str) -> str:
+    """The class of a molecule by the letters of its SMILES; the first that fits.
 
-
-def molecule_class(smiles: str) -> str:
-    """The class of a fuel molecule, read off its SMILES: the first that fits of these.
-
-    oxygenate (any oxygen), aromatic (a ring in lower case), alkyne or diene, olefin (one double bond, cyclic
-    or not), naphthene (a ring without double bonds), isoparaffin (a branched chain), paraffin (a straight one).
+    oxygenate (an oxygen), aromatic (an aromatic atom), alkyne (a triple bond), alkene (a double bond, also
+    in a ring), naphthene (a ring), branched alkane, straight alkane.
     """
-    if "O" in smiles or "o" in smiles:
-        return "oxygenate"
-    if "c" in smiles:
-        return "aromatic"
-    if "#" in smiles or smiles.count("=") > 1:
-        return "alkyne or diene"
-    if "=" in smiles:
-        return "olefin"
-    if re.search(r"\d", smiles):
-        return "naphthene"
-    return "isoparaffin" if "(" in smiles else "paraffin"
+    for name, letters in (
+        ("oxygenate", "Oo"),
+        ("aromatic", "c"),
+        ("alkyne", "#"),
+        ("alkene", "="),
+        ("naphthene", "123456789"),
+        ("branched alkane", "("),
+    ):
+        if any(letter in smiles for letter in letters):
+            return name
+    return "straight alkane"
+
+
+def _numbers(file: str, header: list[str], rows: list[list[str]]) -> np.ndarray:
+    """(F, 1 + M) MON and amounts; raises DataRefused with every cell at fault."""
+    mend = "Install bofire 0.5.0, the version that was tested."
+    faults = []
+    if header[:2] != ["Label", "MON"] or len(set(header)) < len(header):
+        faults.append(Fault(file, 1, "", "", "the columns are not Label, MON and different molecules", mend))
+    numbers = np.full((len(rows), len(header) - 1), np.nan)
+    for i, row in enumerate(rows):
+        if len(row) != len(header):
+            faults.append(Fault(file, i + 2, "", "", f"the row has {len(row)} cells instead of {len(header)}", mend))
+            continue
+        for j, cell in enumerate(row[1:]):
+            try:
+                numbers[i, j] = float(cell)
+            except ValueError:
+                pass
+            if not math.isfinite(numbers[i, j]) or (j > 0 and numbers[i, j] < 0):
+                faults.append(Fault(file, i + 2, header[j + 1], cell, "the value is not an amount or a number", mend))
+        if not faults and not numbers[i, 1:].any():
+            faults.append(Fault(file, i + 2, "", "", "the row has no amounts", mend))
+    if faults:
+        raise DataRefused(faults)
+    return numbers
+
+
+def _distinct(labels: list[str]) -> tuple[str, ...]:
+    seen: dict[str, int] = {}
+    distinct = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        distinct.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return tuple(distinct)
