@@ -14,6 +14,19 @@ def with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
+def _log_ticks(values: pd.Series) -> list[float]:
+    """Powers of ten across the values, with 2 and 5 between them where those are few, or else four round numbers."""
+    if values.empty:
+        return []
+    low, high = float(values.min()), float(values.max())
+    tens = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for ticks, enough in ((tens, 4), (np.outer(tens, [1, 2, 5]).ravel(), 3)):
+        inside = [float(tick) for tick in ticks if low <= tick <= high]
+        if len(inside) >= enough:
+            return inside
+    return sorted({float(f"{tick:.2g}") for tick in np.geomspace(low, high, 4)})
+
+
 def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -> alt.LayerChart:
     """Mean absolute error over the steps, both on log axes, with the kept step marked.
 
@@ -25,8 +38,12 @@ def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -
         alt.Chart(shown)
         .mark_line(strokeWidth=2)
         .encode(
-            alt.X("step:Q", title="training step").scale(type="log", nice=False),
-            alt.Y("error:Q", title=with_unit("mean absolute error", unit)).scale(type="log", zero=False),
+            alt.X("step:Q", title="training step")
+            .scale(type="log", nice=False)
+            .axis(values=_log_ticks(shown["step"]), grid=False, format=",~g"),
+            alt.Y("error:Q", title=with_unit("mean absolute error", unit))
+            .scale(type="log", zero=False, nice=False)
+            .axis(values=_log_ticks(shown["error"]), format=",~g"),
             alt.Color("part:N", title=None, sort=list(CURVES.values())).legend(orient="top"),
             tooltip=[
                 alt.Tooltip("part:N"),
