@@ -55,7 +55,8 @@ def test_the_shape_is_that_of_the_schema(made):
     assert list(data.materials) == sorted(data.materials)
     assert data.amounts.has_sorted_indices and np.all(data.amounts.data > 0)
     assert tuple(data.measurements.columns) == MEASUREMENT_COLUMNS
-    assert data.properties == PROPERTIES
+    assert set(data.properties) == set(PROPERTIES)
+    assert [p.name for p in data.properties] == list(data.measurements["property"].unique()), "as they first appear"
     assert list(data.material_info.columns) == ["inci", "function", "supplier", "price_per_kg"]
     assert all(isinstance(cell, str) and cell for cell in data.material_info.to_numpy().ravel())
     assert len(data.material_info) == 5_485

@@ -200,7 +200,7 @@ def _catalogue(materials: int, rng: np.random.Generator) -> _Catalogue:
             "supplier": np.array(SUPPLIERS, dtype=object)[supplier],
             "price_per_kg": [f"{p:.2f}" for p in price],
         },
-        dtype=object,
+        dtype="str",
     )
     return _Catalogue(kind, first, effects, twins, info)
 
@@ -413,14 +413,16 @@ def _as_formula_set(
         parents=recipes.parent,
         properties=noise_free(matrix, effects),
     )
+    measurements = _measurements(truth, rng)
+    by_name = {each.name: each for each in PROPERTIES}
     data = FormulaSet(
         name=f"Generated cosmetics, seed {seed}",
         formula_ids=_formula_ids(recipes),
         materials=tuple(info["material"]),
         amounts=matrix,
-        measurements=_measurements(truth, rng),
+        measurements=measurements,
         material_info=info.drop(columns="material"),
-        properties=PROPERTIES,
+        properties=tuple(by_name[name] for name in measurements["property"].unique()),
     )
     return Cosmetics(data, truth)
 
