@@ -84,7 +84,8 @@ def _properties(dataset_id: str, data: FormulaSet, table: pd.DataFrame) -> None:
 def _use(data: FormulaSet, use: pd.DataFrame) -> None:
     rare = int((data.support <= RARE).sum())
     st.caption(
-        f"{rare:,} of {len(data.materials):,} materials occur in {RARE} formulas or fewer: nobody predicts well from so few."
+        f"{rare:,} of {len(data.materials):,} materials occur in {RARE} formulas or fewer: "
+        "nobody predicts well from so few."
         if rare else f"Every material occurs in at least {int(data.support.min()):,} formulas."
     )  # fmt: skip
     st.markdown("**In how many formulas each material occurs**, the most used first")
@@ -104,14 +105,18 @@ def _use(data: FormulaSet, use: pd.DataFrame) -> None:
 
 
 def _long_tail(use: pd.DataFrame) -> alt.Chart:
-    ends = use.melt("formulas", ["first", "rank"], value_name="place").sort_values(["place", "formulas"], ascending=[True, False])
+    ends = use.melt("formulas", ["first", "rank"], value_name="place")
+    ends = ends.sort_values(["place", "formulas"], ascending=[True, False])
     return (
         alt.Chart(ends)
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
         .encode(
             alt.X("place:Q", title="place of the material, the most used first").scale(nice=False, zero=False),
             alt.Y("formulas:Q", title="formulas (log axis)").scale(type="log", domainMin=1),
-            tooltip=[alt.Tooltip("place:Q", format=","), alt.Tooltip("formulas:Q", title="formulas that contain it", format=",")],
+            tooltip=[
+                alt.Tooltip("place:Q", format=","),
+                alt.Tooltip("formulas:Q", title="formulas that contain it", format=","),
+            ],
         )
         .properties(height=CHART_HEIGHT)
     )

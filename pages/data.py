@@ -12,10 +12,11 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from matrep_core.errors import DataRefused, Fault, NotThere, SettingRefused
+from matrep_core.formulas.decoding import ENCODINGS
 from matrep_core.formulas.reading import Reading, ReadingOptions, read_data, wide_columns
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.formulas.storage import SavedData, dataset_decisions, delete_dataset, list_datasets, save_dataset
-from matrep_core.formulas.tables import ENCODINGS, SUFFIXES
+from matrep_core.formulas.tables import SUFFIXES
 from matrep_core.formulas.workbook import SHEETS
 from matrep_core.runs.store import artifacts_root
 from matrep_core.views.export import spreadsheet_csv
@@ -63,20 +64,25 @@ def written(files: Sequence[UploadedFile], folder: Path) -> dict[Path, str]:
 
 
 def upload() -> None:
-    st.caption("Formulas, properties and materials as separate files, one workbook with sheets of those names, or one wide table.")
+    st.caption("Formulas, properties and materials as files, a workbook with sheets of those names, or one wide table.")
     files = st.file_uploader(
-        "Files", type=[suffix[1:] for suffix in SUFFIXES], accept_multiple_files=True, key=f"upload {st.session_state.get('uploads', 0)}",
+        "Files",
+        type=[suffix[1:] for suffix in SUFFIXES],
+        accept_multiple_files=True,
+        key=f"upload {st.session_state.get('uploads', 0)}",
         help="CSV, TSV, text, XLSX or Parquet. Choose all files of the data set at once.",
-    )  # fmt: skip
-    title = st.text_input("Name of the data set", key="upload name", max_chars=80, placeholder="from the names of the files")
+    )
+    title = st.text_input(
+        "Name of the data set", key="upload name", max_chars=80, placeholder="from the names of the files"
+    )
     with st.expander("What the files look like", icon=":material/description:"):
         for column, (name, text) in zip(st.columns(len(EXAMPLE)), EXAMPLE.items(), strict=True):
             column.caption(name)
             column.code(text, language=None, wrap_lines=True)
         st.caption(
-            "Amounts are weight-% and sum to 100 ± 0.5 in every formula. Codes are texts: 00123 stays 00123. Further columns of "
-            "numbers in properties are conditions of the measurement. A wide table has a row a formula, a column a material, "
-            "and the columns of its properties."
+            "Amounts are weight-% and sum to 100 ± 0.5 in every formula. Codes are texts: 00123 stays 00123. Further "
+            "columns of numbers in properties are conditions of the measurement. A wide table has a row a formula, "
+            "a column a material, and the columns of its properties."
         )
     options = reading_options()
     key = (tuple(file.file_id for file in files), options.encoding, options.delimiter)
@@ -111,13 +117,17 @@ def reading_options() -> ReadingOptions:
         for column, (name, words) in zip(columns, CHOICES.items(), strict=True):
             chosen[name] = column.selectbox(titles[name], list(words), format_func=words.get, key=f"read {name}")
         left, right = st.columns(2)
-        sums = left.radio("Formulas that do not sum to 100 ± 0.5 weight-%", list(SUMS), format_func=SUMS.get, key="read sums")
+        sums = left.radio(
+            "Formulas that do not sum to 100 ± 0.5 weight-%", list(SUMS), format_func=SUMS.get, key="read sums"
+        )
         filler = ""
         if sums == "complete":
-            filler = left.text_input("Material that completes them", key="read filler", placeholder="its code, for example Water")
+            filler = left.text_input(
+                "Material that completes them", key="read filler", placeholder="its code, for example Water"
+            )
         summed = right.checkbox(
             "Sum amounts of the same material in the same formula", key="read summed",
-            help="Within a file and over several files. Otherwise such rows are refused, and identical formulas are kept once.",
+            help="Within a file and over several files. Otherwise they are refused; identical formulas are kept once.",
         )  # fmt: skip
     return ReadingOptions(**chosen, sum_duplicates=summed, rescale=sums == "rescale", complete_with=filler.strip())
 
@@ -134,7 +144,9 @@ def wide_options(files: Sequence[UploadedFile], options: ReadingOptions, key: tu
         return options
     st.info("This is a wide table: a row is a formula. Say which columns are not materials.", icon=":material/table:")
     left, middle, right = st.columns(3)
-    ids = left.selectbox("Formula ids", columns, index=None, key=f"ids {key}", placeholder="found by its name, or the first")
+    ids = left.selectbox(
+        "Formula ids", columns, index=None, key=f"ids {key}", placeholder="found by its name, or the first"
+    )
     properties = middle.multiselect("Properties", columns, key=f"properties {key}", placeholder="measured values")
     conditions = right.multiselect("Conditions", columns, key=f"conditions {key}", placeholder="none")
     return replace(
@@ -159,7 +171,11 @@ def show_faults(faults: Sequence[Fault]) -> None:
         },
     )  # fmt: skip
     st.download_button(
-        "Download this list", spreadsheet_csv(table.astype({"row": "string"})), "faults.csv", "text/csv", icon=":material/download:"
+        "Download this list",
+        spreadsheet_csv(table.astype({"row": "string"})),
+        "faults.csv",
+        "text/csv",
+        icon=":material/download:",
     )
 
 
@@ -173,7 +189,9 @@ def generated() -> None:
         "no real product is in it."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = st.number_input("Seed", 0, 2**31 - 1, 0, 1, key="cosmetics seed", width=160, help="Another seed gives another set.")
+        seed = st.number_input(
+            "Seed", 0, 2**31 - 1, 0, 1, key="cosmetics seed", width=160, help="Another seed gives another set."
+        )
         if st.button("Generate", icon=":material/science:", key="generate"):
             from matrep_core.formulas.cosmetics import generate_cosmetics
 
@@ -184,9 +202,9 @@ def generated() -> None:
 
 def octane() -> None:
     st.write(
-        "Motor octane numbers (MON) of 722 mixtures of 423 hydrocarbons, measured and published; the file ships inside the Python "
-        "package bofire 0.5.0 (BSD 3-Clause). Its authors give doi 10.1038/s41524-025-01552-2 as the source; it is related to "
-        "Kuzhagaliyeva et al., Communications Chemistry 5, 111 (2022)."
+        "Motor octane numbers (MON) of 722 mixtures of 423 hydrocarbons, measured and published. The file ships inside "
+        "the Python package bofire 0.5.0 (BSD 3-Clause), which gives doi 10.1038/s41524-025-01552-2 as its source; it "
+        "is related to Kuzhagaliyeva et al., Communications Chemistry 5, 111 (2022)."
     )
     from matrep_core.formulas.octane import octane_path, read_octane
 
@@ -194,11 +212,18 @@ def octane() -> None:
         st.info("The package is not installed. Install it and load this page again:", icon=":material/download:")
         st.code("pip install -r requirements-octane.txt", language="bash")
     elif st.button("Load", icon=":material/local_gas_station:", key="octane"):
-        keep(read_octane(), ("Read from the installed package bofire; amounts are rescaled to 100 where they were not.",))
+        keep(
+            read_octane(), ("Read from the installed package bofire; amounts are rescaled to 100 where they were not.",)
+        )
 
 
 def add(expanded: bool) -> None:
-    with st.expander("Add a data set", icon=":material/add_circle:", expanded=expanded, key=f"add {st.session_state.get('uploads', 0)}"):
+    with st.expander(
+        "Add a data set",
+        icon=":material/add_circle:",
+        expanded=expanded,
+        key=f"add {st.session_state.get('uploads', 0)}",
+    ):
         own, made, real = st.tabs(["Upload your own", "Generated cosmetics", "Octane numbers"])
         with own, show_errors():
             upload()
@@ -213,7 +238,9 @@ def add(expanded: bool) -> None:
 
 @st.dialog("Delete this data set?")
 def confirm_delete(dataset: SavedData) -> None:
-    st.text(f"{dataset.name}: {dataset.formulas:,} formulas are removed for good. Runs trained on it keep their own copy.")
+    st.text(
+        f"{dataset.name}: {dataset.formulas:,} formulas are removed for good. Runs trained on it keep their own copy."
+    )
     if st.button("Delete for good", type="primary", icon=":material/delete:"):
         with show_errors():
             delete_dataset(artifacts_root(), dataset.id)
@@ -230,25 +257,36 @@ def chosen_set(saved: dict[str, SavedData]) -> None:
         if chosen is not None:
             link("train", "Train a model on it", data=chosen)
     if chosen is None:
-        raise NotThere(f"There is no data set {(from_url('data') or '')[:80]!r}. Choose one from the list, or add it below.")
+        raise NotThere(
+            f"There is no data set {(from_url('data') or '')[:80]!r}. Choose one from the list, or add it below."
+        )
     data = opened(chosen)
     counts(data)
     decisions = dataset_decisions(artifacts_root(), chosen)
-    with st.expander(f"How it was read: {len(decisions)} {'decision' if len(decisions) == 1 else 'decisions'}", icon=":material/fact_check:"):
+    with st.expander(
+        f"How it was read: {len(decisions)} {'decision' if len(decisions) == 1 else 'decisions'}",
+        icon=":material/fact_check:",
+    ):
         st.dataframe({"decision": list(decisions)}, hide_index=True)
     see(chosen, data)
 
 
 def label(dataset: SavedData) -> str:
-    return f"{dataset.name} · {dataset.formulas:,} formulas · {dataset.materials:,} materials · {dataset.saved:%Y-%m-%d %H:%M} UTC"
+    size = f"{dataset.formulas:,} formulas · {dataset.materials:,} materials"
+    return f"{dataset.name} · {size} · {dataset.saved:%Y-%m-%d %H:%M} UTC"
 
 
-start_page("Data", "Choose or upload formulas with their measured properties, and see what they hold before a model learns from them.")
+start_page(
+    "Data",
+    "Choose or upload formulas with their measured properties, and see what they hold before a model learns from them.",
+)
 saved = {each.id: each for each in list_datasets(artifacts_root())}
 if saved and from_url("data") is None:
     to_url(data=next(iter(saved)))
 if not saved:
-    st.write("There is no data set yet. Upload your own formulas, or begin with one of the two sets that are there already.")
+    st.write(
+        "There is no data set yet. Upload your own formulas, or begin with one of the two sets that are there already."
+    )
 add(expanded=not saved)
 if saved or from_url("data"):
     with show_errors():

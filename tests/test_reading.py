@@ -73,7 +73,9 @@ def said(reading: Reading, words: str) -> bool:
          {"hardness": "linear", "friability": "log", "disintegration_time": "log", "tablet_weight": "linear"}),
     ],
 )  # fmt: skip
-def test_a_real_set_is_read_as_pandas_reads_it(name: str, shape: tuple[int, int], nonzeros: int, properties: dict) -> None:
+def test_a_real_set_is_read_as_pandas_reads_it(
+    name: str, shape: tuple[int, int], nonzeros: int, properties: dict
+) -> None:
     path = SHARED / name
     if not path.is_dir():
         pytest.skip("the real sets are not beside the project")
@@ -116,7 +118,9 @@ EXACT = {
          "properties": "formula_id,property,value,unit\n007,pH,7,\n7,pH,8,\n"},
         {"007": {"A": 100.0}, "7": {"B": 100.0}},
     ),
-    "byte order mark": ({"formulas": b"\xef\xbb\xbf" + FORMULAS.encode()}, {"F1": {"A": 40.0, "B": 60.0}, "F2": {"A": 100.0}}),
+    "byte order mark": (
+        {"formulas": b"\xef\xbb\xbf" + FORMULAS.encode()}, {"F1": {"A": 40.0, "B": 60.0}, "F2": {"A": 100.0}}
+    ),
     "UTF-16 with its mark": ({"formulas": TAB.encode("utf-16")}, {"F1": {"A": 40.0, "B": 60.0}, "F2": {"A": 100.0}}),
     "CP949 with Korean names": (
         {"formulas": "formula_id,material,amount\nF1,정제수,40\nF1,글리세린,60\nF2,정제수,100\n".encode("cp949")},
@@ -223,7 +227,8 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[tuple[str, int | None]]
     "a quote that never closes": (row('F3,"A,100'), [("formulas.csv", 5)], "quotes"),
     "thousands in an amount": (row('F3,A,"1,000.0"'), [("formulas.csv", 5)], "thousands"),
     "two decimal marks in one file": (
-        {"formulas": "formula_id;material;amount\nF1;A;40.5\nF1;B;59.5\nF2;A;99,75\n"}, [("formulas.csv", 4)], "decimal mark",
+        {"formulas": "formula_id;material;amount\nF1;A;40.5\nF1;B;59.5\nF2;A;99,75\n"},
+        [("formulas.csv", 4)], "decimal mark",
     ),
     "a blank for thousands": (value("12\u00a0500"), [("properties.csv", 4)], "thousands"),
     "a narrow blank for thousands": (value("12\u202f500"), [("properties.csv", 4)], "thousands"),
@@ -252,7 +257,9 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[tuple[str, int | None]]
     "two units of one property": (
         {"properties": PROPERTIES + "F1,viscosity,3,Pa.s\n"}, [("properties.csv", 4)], "has the unit 'mPa.s' elsewhere",
     ),
-    "headers twice": ({"formulas": "formula_id,material,amount,amount\nF1,A,100,100\n"}, [("formulas.csv", 1)], "same name"),
+    "headers twice": (
+        {"formulas": "formula_id,material,amount,amount\nF1,A,100,100\n"}, [("formulas.csv", 1)], "same name"
+    ),
     "headers missing": ({"formulas": "formula_id,substance,amount\nF1,A,100\n"}, [("formulas.csv", 1)], "material"),
     "two columns that could be the amount": (
         {"formulas": "formula_id,material,amount,Amount\nF1,A,100,50\n"}, [("formulas.csv", 1)], "could both be amount",
@@ -262,22 +269,35 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[tuple[str, int | None]]
         {"formulas": ",formula_id,material,amount\n0,F1,A,100\n"}, [("formulas.csv", 1)], "values but no name",
     ),
     "a title above the table": (
-        {"formulas": "Batch of March,,\nformula_id,material,amount\nF1,A,100\n"}, [("formulas.csv", 1)] * 2, "values but no name",
+        {"formulas": "Batch of March,,\nformula_id,material,amount\nF1,A,100\n"},
+        [("formulas.csv", 1)] * 2, "values but no name",
     ),
     "an empty file": ({"formulas": ""}, [("formulas.csv", None)], "empty"),
-    "a header alone": ({"formulas": HEADER, "properties": "formula_id,property,value,unit\n"}, [("set", None)], "no formula"),
+    "a header alone": (
+        {"formulas": HEADER, "properties": "formula_id,property,value,unit\n"}, [("set", None)], "no formula"
+    ),
     "no measured value": ({"properties": "formula_id,property,value,unit\n"}, [("set", None)], "no measured value"),
     "NUL": (row("F3,A\x00,100"), [("formulas.csv", 5)], "control character"),
     "another control character": (row("F3,A\x1b[31m,100"), [("formulas.csv", 5)], "control character"),
     "a lost character": (row("F3,A\ufffd,100"), [("formulas.csv", 5)], "lost"),
     "a line break in a code": (row('F3,"A\nB",100'), [("formulas.csv", 5)], "line break"),
-    "UTF-16 without its mark": ({"formulas": FORMULAS.encode("utf-16-le")}, [("formulas.csv", None)], "UTF-16 without its mark"),
+    "UTF-16 without its mark": (
+        {"formulas": FORMULAS.encode("utf-16-le")}, [("formulas.csv", None)], "UTF-16 without its mark"
+    ),
     "UTF-32": ({"formulas": FORMULAS.encode("utf-32")}, [("formulas.csv", None)], "UTF-32"),
-    "Latin-1 with a micro sign": ({"formulas": (HEADER + "F1,µ-Wax 40 °C,100\n").encode("latin-1")}, [("formulas.csv", 2)], "--encoding"),
-    "Latin-1 with accents in pairs": ({"formulas": (HEADER + "F1,préétabli,100\n").encode("latin-1")}, [("formulas.csv", 2)], "--encoding"),
+    "Latin-1 with a micro sign": (
+        {"formulas": (HEADER + "F1,µ-Wax 40 °C,100\n").encode("latin-1")}, [("formulas.csv", 2)], "--encoding"
+    ),
+    "Latin-1 with accents in pairs": (
+        {"formulas": (HEADER + "F1,préétabli,100\n").encode("latin-1")}, [("formulas.csv", 2)], "--encoding"
+    ),
     "Chinese in GBK": ({"formulas": (HEADER + "F1,甘油脂肪酸,100\n").encode("gbk")}, [("formulas.csv", 2)], "--encoding"),
-    "Japanese in EUC": ({"formulas": (HEADER + "F1,グリセリン,100\n").encode("euc_jp")}, [("formulas.csv", 2)], "--encoding"),
-    "Japanese in Shift JIS": ({"formulas": (HEADER + "F1,グリセリン,100\n").encode("shift_jis")}, [("formulas.csv", 2)], "--encoding"),
+    "Japanese in EUC": (
+        {"formulas": (HEADER + "F1,グリセリン,100\n").encode("euc_jp")}, [("formulas.csv", 2)], "--encoding"
+    ),
+    "Japanese in Shift JIS": (
+        {"formulas": (HEADER + "F1,グリセリン,100\n").encode("shift_jis")}, [("formulas.csv", 2)], "--encoding"
+    ),
     "two codes that a blank tells apart": (
         {"formulas": HEADER + "F1,A,40\nF1,A ,60\nF2,A,100\n"},
         [("formulas.csv", 2), ("formulas.csv", 3), ("formulas.csv", 4)], "blanks around it",
@@ -287,7 +307,8 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[tuple[str, int | None]]
         [("formulas.csv", 2), ("formulas.csv", 3)], "accents",
     ),
     "two codes that an invisible blank tells apart": (
-        {"formulas": HEADER + "F1,Sodium chloride,40\nF1,Sodium\u00a0chloride,60\nF2,B,100\n"}, [("formulas.csv", 3)], "looks the same",
+        {"formulas": HEADER + "F1,Sodium chloride,40\nF1,Sodium\u00a0chloride,60\nF2,B,100\n"},
+        [("formulas.csv", 3)], "looks the same",
     ),
     "two codes that a zero-width mark tells apart": (
         {"formulas": HEADER + "F1,Water,40\nF1,Wa\u200bter,60\nF2,B,100\n"}, [("formulas.csv", 3)], "looks the same",
@@ -304,14 +325,16 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[tuple[str, int | None]]
         [("properties.csv", 2), ("properties.csv", 3)], "more than a number",
     ),
     "a condition called value": (
-        {"properties": "formula_id,property,value,unit,Formula\nF1,v,1,cP,3\n"}, [("properties.csv", 1)], "could both be",
+        {"properties": "formula_id,property,value,unit,Formula\nF1,v,1,cP,3\n"},
+        [("properties.csv", 1)], "could both be",
     ),
     "an unknown scale": (
         {"properties": "formula_id,property,value,unit,scale\nF1,v,1,cP,ln\nF2,v,2,cP,ln\n"},
         [("properties.csv", 2), ("properties.csv", 3)], "linear, sqrt, log",
     ),
     "a scale that its values forbid": (
-        {"properties": "formula_id,property,value,unit,scale\nF1,v,0,cP,log\nF2,v,2,cP,log\n"}, [("properties.csv", 2)], "scale log",
+        {"properties": "formula_id,property,value,unit,scale\nF1,v,0,cP,log\nF2,v,2,cP,log\n"},
+        [("properties.csv", 2)], "scale log",
     ),
 }  # fmt: skip
 
@@ -392,7 +415,12 @@ def test_completing_never_lowers_amounts_nor_guesses_a_name(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "options",
-    [{"encoding": "utf8"}, {"delimiter": "|"}, {"decimal": "dot"}, {"property_columns": ("a",), "condition_columns": ("a [s]",)}],
+    [
+        {"encoding": "utf8"},
+        {"delimiter": "|"},
+        {"decimal": "dot"},
+        {"property_columns": ("a",), "condition_columns": ("a [s]",)},
+    ],
 )  # fmt: skip
 def test_an_option_that_cannot_be_is_refused(options: dict, tmp_path: Path) -> None:
     with pytest.raises(SettingRefused):
@@ -430,7 +458,9 @@ def test_descriptions_follow_the_materials(tmp_path: Path) -> None:
 
 
 def test_a_decomposed_code_finds_its_composed_self_in_another_file(tmp_path: Path) -> None:
-    path = folder(tmp_path, formulas=HEADER + "F1,Soufr\u00e9,100\nF2,B,100\n", materials="material,inci\nSoufre\u0301,Sulfur\n")
+    path = folder(
+        tmp_path, formulas=HEADER + "F1,Soufr\u00e9,100\nF2,B,100\n", materials="material,inci\nSoufre\u0301,Sulfur\n"
+    )
     reading = read_data([path])
     assert reading.data.material_info["inci"].tolist() == ["", "Sulfur"]
     assert said(reading, "accents composed (NFC)")
@@ -438,14 +468,19 @@ def test_a_decomposed_code_finds_its_composed_self_in_another_file(tmp_path: Pat
 
 # --- wide tables --------------------------------------------------------------------------------------------
 
-WIDE = "id;A;B;1,2-Hexanediol;viscosity [mPa·s];pH;temperature;note\nF1;40,5;59,5;;12,5;7;25;x\nF2;100;0;;900;;30;\nF3;;50;50;;5,5;20;\n"
+WIDE = (
+    "id;A;B;1,2-Hexanediol;viscosity [mPa·s];pH;temperature;note\n"
+    "F1;40,5;59,5;;12,5;7;25;x\nF2;100;0;;900;;30;\nF3;;50;50;;5,5;20;\n"
+)
 
 
 def test_a_wide_table_is_read(tmp_path: Path) -> None:
     (path,) = loose(tmp_path, wide=WIDE)
     options = ReadingOptions(property_columns=("viscosity", "pH"), condition_columns=("temperature",))
     reading = read_data([path], options)
-    assert amounts(reading) == {"F1": {"A": 40.5, "B": 59.5}, "F2": {"A": 100.0}, "F3": {"1,2-Hexanediol": 50.0, "B": 50.0}}
+    assert amounts(reading) == {
+        "F1": {"A": 40.5, "B": 59.5}, "F2": {"A": 100.0}, "F3": {"1,2-Hexanediol": 50.0, "B": 50.0}
+    }
     assert [(p.name, p.unit) for p in reading.data.properties] == [("viscosity", "mPa·s"), ("pH", "")]
     assert reading.data.measurements.drop(columns="unit").to_numpy().tolist() == [
         [0, "viscosity", 12.5, 25.0], [0, "pH", 7.0, 25.0], [1, "viscosity", 900.0, 30.0], [2, "pH", 5.5, 20.0],
@@ -474,14 +509,16 @@ def test_the_columns_of_wide_tables_can_be_chosen_from(tmp_path: Path) -> None:
         ("id,A,B,v\nF1,40%,60%,1\n", {}, [("wide.csv", 2), ("wide.csv", 2)], "percent"),
     ],
 )  # fmt: skip
-def test_a_wide_table_is_refused_with_its_rows(text: str, options: dict, expected: list, words: str, tmp_path: Path) -> None:
+def test_a_wide_table_is_refused_with_its_rows(
+    text: str, options: dict, expected: list, words: str, tmp_path: Path
+) -> None:
     (path,) = loose(tmp_path, wide=text)
     error = refused(path, **{"property_columns": ("v",), **options})
     assert places(error) == expected
     assert words in str(error)
 
 
-def test_an_identical_row_of_a_wide_table_is_kept_once_and_its_other_value_is_a_second_measurement(tmp_path: Path) -> None:
+def test_an_identical_wide_row_is_kept_once_and_its_other_value_is_a_second_measurement(tmp_path: Path) -> None:
     (path,) = loose(tmp_path, wide="id,A,B,v,w\nF1,40,60,1,5\nF1,40,60,1,6\n")
     reading = read_data([path], ReadingOptions(property_columns=("v", "w")))
     assert amounts(reading) == {"F1": {"A": 40.0, "B": 60.0}}
@@ -510,11 +547,15 @@ def test_a_formula_that_stands_in_two_files_with_the_same_content_is_kept_once(t
 
 
 def test_replicates_within_one_file_stay(tmp_path: Path) -> None:
-    assert values(read_data([folder(tmp_path, properties=PROPERTIES + "F2,viscosity,900,mPa.s\n")]), "viscosity") == [12.5, 900.0, 900.0]
+    assert values(
+        read_data([folder(tmp_path, properties=PROPERTIES + "F2,viscosity,900,mPa.s\n")]), "viscosity"
+    ) == [12.5, 900.0, 900.0]
 
 
 def test_a_formula_that_stands_in_two_files_with_other_content_is_refused_or_summed(tmp_path: Path) -> None:
-    paths = loose(tmp_path, a=HEADER + "F1,A,40\nF1,B,20\n", b=HEADER + "F1,B,30\nF1,C,10\n", c=PROPERTIES.replace("F2", "F1"))
+    paths = loose(
+        tmp_path, a=HEADER + "F1,A,40\nF1,B,20\n", b=HEADER + "F1,B,30\nF1,C,10\n", c=PROPERTIES.replace("F2", "F1")
+    )
     error = refused(*paths)
     assert places(error) == [("b.csv", 2)] and "other content in a.csv, row 2" in str(error)
     reading = read_data(paths, ReadingOptions(sum_duplicates=True))
@@ -577,8 +618,12 @@ def workbook(tmp_path: Path, sheets: Mapping[str, list[list[object]]], formats: 
     return path
 
 
-LONG: list[list[object]] = [["formula_id", "material", "amount"], ["F1", "0012", 40.5], ["F1", "NA", 59.5], ["F2", "1E5", 100]]
-MEASURED: list[list[object]] = [["formula_id", "property", "value", "unit"], ["F1", "v", 1.234, "cP"], ["F2", "v", 5.678, "cP"]]
+LONG: list[list[object]] = [
+    ["formula_id", "material", "amount"], ["F1", "0012", 40.5], ["F1", "NA", 59.5], ["F2", "1E5", 100]
+]
+MEASURED: list[list[object]] = [
+    ["formula_id", "property", "value", "unit"], ["F1", "v", 1.234, "cP"], ["F2", "v", 5.678, "cP"]
+]
 
 
 def test_a_workbook_is_read_as_it_stores_its_cells(tmp_path: Path) -> None:
@@ -615,10 +660,16 @@ def test_whole_numbers_are_codes_in_a_workbook(tmp_path: Path) -> None:
         (["F1", "A", 100, "more"], "", "4 cells"),
     ],
 )  # fmt: skip
-def test_a_cell_of_a_workbook_that_is_not_what_it_seems_is_refused(cells: list, shown_as: str, words: str, tmp_path: Path) -> None:
+def test_a_cell_of_a_workbook_that_is_not_what_it_seems_is_refused(
+    cells: list, shown_as: str, words: str, tmp_path: Path
+) -> None:
     rows = [LONG[0], ["F0", "A", 100], cells]
     place = "B3" if isinstance(cells[1], (int, float)) else "C3"
-    path = workbook(tmp_path, {"formulas": rows, "properties": [MEASURED[0], ["F0", "v", 1, "cP"]]}, {place: shown_as} if shown_as else {})
+    path = workbook(
+        tmp_path,
+        {"formulas": rows, "properties": [MEASURED[0], ["F0", "v", 1, "cP"]]},
+        {place: shown_as} if shown_as else {},
+    )
     error = refused(path)
     assert places(error) == [("book.xlsx, sheet formulas", 3)]
     assert words in str(error)
@@ -643,16 +694,21 @@ def test_a_wide_workbook_has_one_sheet_or_is_refused(tmp_path: Path) -> None:
 
 def test_a_code_that_became_a_date_in_a_header_is_refused(tmp_path: Path) -> None:
     wide: list[list[object]] = [["id", "A", date(2024, 3, 1), "v"], ["F1", 40, 60, 3.5]]
-    assert places(refused(workbook(tmp_path, {"Sheet1": wide}), property_columns=("v",))) == [("book.xlsx, sheet Sheet1", 1)]
+    assert places(
+        refused(workbook(tmp_path, {"Sheet1": wide}), property_columns=("v",))
+    ) == [("book.xlsx, sheet Sheet1", 1)]
 
 
 def test_parquet_is_read_exactly(tmp_path: Path) -> None:
     target = tmp_path / "set"
     target.mkdir()
-    pd.DataFrame({"formula_id": ["01", "01", "02"], "material": pd.Categorical(["NA", "B", "B"]), "amount": [1 / 3, 100 - 1 / 3, 100]}).to_parquet(
+    pd.DataFrame({"formula_id": ["01", "01", "02"], "material": pd.Categorical(["NA", "B", "B"]),
+                  "amount": [1 / 3, 100 - 1 / 3, 100]}).to_parquet(
         target / "formulas.parquet"
     )
-    pd.DataFrame({"formula_id": ["01", "02"], "property": "v", "value": [0.1 + 0.2, 5e-324], "unit": None, "rpm": [np.nan, 12]}).to_parquet(
+    pd.DataFrame(
+        {"formula_id": ["01", "02"], "property": "v", "value": [0.1 + 0.2, 5e-324], "unit": None, "rpm": [np.nan, 12]}
+    ).to_parquet(
         target / "properties.parquet"
     )
     reading = read_data([target])
@@ -665,7 +721,9 @@ def test_parquet_is_read_exactly(tmp_path: Path) -> None:
     ("column", "words"),
     [
         ([1.5, 2.5], "not certain"), ([1.0, 2.0], "not certain"), ([True, False], "true or false"),
-        (pd.to_datetime(["2024-01-01", "2024-01-02"]), "date"), ([["a"], ["b"]], "neither text nor number"), ([b"a", b"b"], "type"),
+        (
+            pd.to_datetime(["2024-01-01", "2024-01-02"]), "date"
+        ), ([["a"], ["b"]], "neither text nor number"), ([b"a", b"b"], "type"),
     ],
 )  # fmt: skip
 def test_a_parquet_column_that_holds_no_codes_is_refused(column: object, words: str, tmp_path: Path) -> None:
@@ -673,14 +731,17 @@ def test_a_parquet_column_that_holds_no_codes_is_refused(column: object, words: 
     frame["material"] = column
     frame.to_parquet(tmp_path / "a.parquet")
     (measured,) = loose(tmp_path, b=PROPERTIES)
-    assert words.replace("neither text nor number", "not text or number") in str(refused(tmp_path / "a.parquet", measured))
+    assert words.replace(
+        "neither text nor number", "not text or number"
+    ) in str(refused(tmp_path / "a.parquet", measured))
 
 
 def test_every_kind_of_file_gives_the_same_set(tmp_path: Path) -> None:
     if not (SHARED / "shampoo").is_dir():
         pytest.skip("the real sets are not beside the project")
     expected = content_hash(read_data([SHARED / "shampoo"]).data)
-    frames = {name: pd.read_csv(SHARED / "shampoo" / f"{name}.csv", dtype=str if name == "materials" else {"formula_id": str},
+    frames = {name: pd.read_csv(SHARED / "shampoo" / f"{name}.csv",
+                                dtype=str if name == "materials" else {"formula_id": str},
                                 keep_default_na=False)
               for name in ("formulas", "properties", "materials")}  # fmt: skip
     with pd.ExcelWriter(tmp_path / "shampoo.xlsx") as writer:
@@ -700,7 +761,9 @@ def test_every_kind_of_file_gives_the_same_set(tmp_path: Path) -> None:
                 frame.to_csv(target / f"{name}.txt", index=False, encoding=kind)
         assert content_hash(read_data([target]).data) == expected, kind
     assert content_hash(read_data([tmp_path / "shampoo.xlsx"]).data) == expected
-    wide = frames["formulas"].pivot(index="formula_id", columns="material", values="amount").loc[frames["formulas"]["formula_id"].unique()]
+    wide = frames["formulas"].pivot(
+        index="formula_id", columns="material", values="amount"
+    ).loc[frames["formulas"]["formula_id"].unique()]
     measured = frames["properties"].pivot(index="formula_id", columns="property", values="value").add_prefix("P: ")
     wide.join(measured).reset_index().to_csv(tmp_path / "wide.csv", index=False)
     reading = read_data([tmp_path / "wide.csv"], ReadingOptions(property_columns=tuple(measured.columns)))

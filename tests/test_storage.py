@@ -46,7 +46,9 @@ def nasty_set() -> FormulaSet:
         "unit": pd.array(["mPa·s", "mPa·s", "", ""], dtype="str"),
         "temperature": [25.0, np.nan, np.nan, 1 / 7],
     })  # fmt: skip
-    info = pd.DataFrame({"inci": pd.array(["", *NASTY[1:]], dtype="str"), "function": pd.array([""] * count, dtype="str")})
+    info = pd.DataFrame(
+        {"inci": pd.array(["", *NASTY[1:]], dtype="str"), "function": pd.array([""] * count, dtype="str")}
+    )
     properties = (Property("점도 v", "mPa·s", "sqrt"), Property("pH", "", "linear"))
     return FormulaSet("Satz <1>", ("007", "7", "NA"), materials, csr_array(dense), measurements, info, properties)
 
@@ -133,7 +135,9 @@ CHANGES = {
     "a material before the list": ("amounts", {"material": pa.array([-1] * 14, I32)}, "material that is not there"),
     "a formula beyond the list": ("amounts", {"formula": pa.array([3] * 14, I32)}, "formula that is not there"),
     "formulas without amounts": ("amounts", {"formula": pa.array([0] * 14, I32)}, "a formula has no amount"),
-    "amounts that repeat": ("amounts", {"material": pa.array([1, 0, *range(2, 10), 0, 1, 2, 9], I32)}, "sorted or repeat"),
+    "amounts that repeat": (
+        "amounts", {"material": pa.array([1, 0, *range(2, 10), 0, 1, 2, 9], I32)}, "sorted or repeat"
+    ),
     "whole numbers of another size": ("amounts", {"formula": [0] * 14}, "not int32 throughout"),
     "formula ids that repeat": ("formulas", {"formula_id": ["7", "7", "8"]}, "empty or repeat"),
     "an empty formula id": ("formulas", {"formula_id": ["7", "", "8"]}, "empty or repeat"),
@@ -177,7 +181,9 @@ def test_a_damaged_file_is_refused_in_one_sentence(file: str, how: str, tmp_path
         if how == "a folder":
             path.mkdir()
         elif how != "missing":
-            path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "not Parquet": b"formula_id\n7\n"}[how])
+            path.write_bytes(
+                {"empty": b"", "cut": content[: len(content) // 2], "not Parquet": b"formula_id\n7\n"}[how]
+            )
     with pytest.raises(RunBroken) as caught:
         read_formula_set(tmp_path / "data")
     assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)

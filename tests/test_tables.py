@@ -14,7 +14,8 @@ import pytest
 
 from matrep_core import limits
 from matrep_core.errors import DataRefused
-from matrep_core.formulas.tables import decode, read_tables
+from matrep_core.formulas.decoding import decode
+from matrep_core.formulas.tables import read_tables
 
 
 def written(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> Path:
@@ -50,7 +51,9 @@ def test_an_encoding_is_recognised_by_what_the_file_holds(content: bytes, name: 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso8859-15", "mac-roman"])
 @pytest.mark.parametrize(
-    "text", ["Wachs µ 40 °C", "Öl", "crème brûlée", "Préétabli", "Ester 60 % ±2 °", "naïve façade", "ÄÖÜß äöüß", "25 °Ä"]
+    "text", [
+        "Wachs µ 40 °C", "Öl", "crème brûlée", "Préétabli", "Ester 60 % ±2 °", "naïve façade", "ÄÖÜß äöüß", "25 °Ä"
+    ]
 )
 def test_western_text_is_never_taken_for_korean(text: str, encoding: str) -> None:
     try:
@@ -82,7 +85,9 @@ def test_a_named_encoding_is_followed_strictly(tmp_path: Path) -> None:
         ('a,b\n"1;2",3\n', ",", ("a", "b")),
     ],
 )
-def test_the_delimiter_is_the_one_that_fits_every_row(text: str, delimiter: str, headers: tuple, tmp_path: Path) -> None:
+def test_the_delimiter_is_the_one_that_fits_every_row(
+    text: str, delimiter: str, headers: tuple, tmp_path: Path
+) -> None:
     (table,) = read_tables(written(tmp_path, text), "t.csv")
     assert (table.delimiter, table.headers) == (delimiter, headers)
 
@@ -131,7 +136,8 @@ def test_what_is_larger_than_its_bound_is_refused(
 
 # --- workbooks that a stranger packed -----------------------------------------------------------------------
 
-SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+SHEET = f'<worksheet xmlns="{NAMESPACE}"><sheetData>{{}}</sheetData></worksheet>'
 
 
 def packed(tmp_path: Path, sheet: str | bytes, extra: dict[str, bytes] | None = None) -> Path:
@@ -156,7 +162,9 @@ def cells(*rows: str) -> str:
 
 
 def line(number: int, *texts: str) -> str:
-    inside = "".join(f'<c r="{column}{number}" t="inlineStr"><is><t>{t}</t></is></c>' for column, t in zip("ABC", texts))
+    inside = "".join(
+        f'<c r="{column}{number}" t="inlineStr"><is><t>{t}</t></is></c>' for column, t in zip("ABC", texts)
+    )
     return f'<row r="{number}">{inside}</row>'
 
 
@@ -176,7 +184,9 @@ def test_a_workbook_that_unpacks_to_gigabytes_is_refused_before_it_is_unpacked(t
 
 
 def test_a_workbook_with_thousands_of_parts_is_refused(tmp_path: Path) -> None:
-    path = packed(tmp_path, cells(line(1, "a", "b")), {f"xl/x{i}.xml": b"<x/>" for i in range(limits.MAX_WORKBOOK_PARTS)})
+    path = packed(
+        tmp_path, cells(line(1, "a", "b")), {f"xl/x{i}.xml": b"<x/>" for i in range(limits.MAX_WORKBOOK_PARTS)}
+    )
     assert "too large" in refusal(path)
 
 

@@ -18,7 +18,15 @@ def small_set() -> FormulaSet:
         {"formula": [0, 0, 2], "property": ["v", "v", "v"], "value": [1.0, 3.0, 8.0], "unit": ["cP"] * 3}
     )
     info = pd.DataFrame({"inci": ["a", "b", "c", "d"]})
-    return FormulaSet("s", ("F1", "F2", "F3"), ("A", "B", "C", "D"), csr_array(dense), measurements, info, (Property("v", "cP", "log"),))
+    return FormulaSet(
+        "s",
+        ("F1", "F2", "F3"),
+        ("A", "B", "C", "D"),
+        csr_array(dense),
+        measurements,
+        info,
+        (Property("v", "cP", "log"),),
+    )
 
 
 def test_properties_are_summed_up() -> None:

@@ -9,16 +9,16 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from matrep_core import limits
+from matrep_core.formulas.faults import fault
 from matrep_core.formulas.rows import Gathered, sums_within
 from matrep_core.formulas.schema import MEASUREMENT_COLUMNS, SCALES, FormulaSet, Property
-from matrep_core.formulas.tables import fault
 
 LOG_SPAN = 100.0  # a property that spans two decades or more is modelled on the log scale
 
 
 @dataclass(eq=False)
 class _Amounts:
-    """E amounts, sorted by formula, part, material and row; at most one for each formula, part and material after ``_sum``."""
+    """E amounts, sorted by formula, part, material and row."""
 
     formula: np.ndarray
     material: np.ndarray
@@ -33,12 +33,18 @@ class _Amounts:
 
 def assemble(gathered: Gathered, name: str) -> FormulaSet | None:
     """The set, or None where ``gathered.faults`` then holds what is wrong."""
-    gathered.faults.extend(gathered.formulas.look_alikes() + gathered.materials.look_alikes() + gathered.properties.look_alikes())
+    gathered.faults.extend(
+        gathered.formulas.look_alikes() + gathered.materials.look_alikes() + gathered.properties.look_alikes()
+    )
     if not gathered.entries or not gathered.formulas.index:
-        gathered.faults.append(fault(name, None, "", "", "there is no formula in it", "Give formulas with their materials and amounts."))
+        gathered.faults.append(
+            fault(name, None, "", "", "there is no formula in it", "Give formulas with their materials and amounts.")
+        )
         return None
     if gathered.zeros:
-        gathered.notes.append(f"Amounts of 0 left out, because the material is then not in the formula: {gathered.zeros:,}.")
+        gathered.notes.append(
+            f"Amounts of 0 left out, because the material is then not in the formula: {gathered.zeros:,}."
+        )
     entries = _amounts(gathered)
     entries = _without_repeats(entries, gathered)
     entries = _with_sums(entries, gathered)
@@ -57,7 +63,7 @@ def assemble(gathered: Gathered, name: str) -> FormulaSet | None:
     info = _material_info(gathered, position, len(order))
     if info is None:
         return None
-    _note_near_twins(gathered, position)
+    _note_near_twins(gathered)
     return FormulaSet(
         name, tuple(gathered.formulas.index), tuple(codes[order].tolist()), amounts, measurements, info, properties
     )
@@ -85,12 +91,15 @@ def _without_repeats(entries: _Amounts, gathered: Gathered) -> _Amounts:
             file, row = gathered.entries[entries.table[r]].file, int(entries.row[r])
             formula, material = _names(gathered, entries, r)
             gathered.faults.append(
-                fault(file, row, "material", material, f"the material stands in formula {formula} already (row {int(entries.row[r - 1])})",
+                fault(file, row, "material", material,
+                      f"the material stands in formula {formula} already (row {int(entries.row[r - 1])})",
                       "Remove one of the rows, or choose to sum amounts of the same material (--sum-duplicates).")
             )  # fmt: skip
         gathered.broken.update(np.unique(entries.formula[repeats]).tolist())
     elif len(repeats):
-        gathered.notes.append(f"Amounts added to an earlier amount of the same material in the same formula: {len(repeats):,}.")
+        gathered.notes.append(
+            f"Amounts added to an earlier amount of the same material in the same formula: {len(repeats):,}."
+        )
     entries = _sum(entries, np.concatenate([[True], ~same]) if len(entries.formula) else np.zeros(0, bool))
     entries = _merge_parts(entries, gathered)
     order = np.lexsort((entries.part, entries.material, entries.formula))
@@ -111,7 +120,7 @@ def _sum(entries: _Amounts, first: np.ndarray) -> _Amounts:
 
 
 def _merge_parts(entries: _Amounts, gathered: Gathered) -> _Amounts:
-    """Formulas that stand in several parts (files, or rows of wide tables): identical ones once, others summed or refused."""
+    """Formulas in several parts (files, or rows of wide tables): identical ones once, others summed or refused."""
     if not len(entries.formula):
         return entries
     begins = np.ones(len(entries.formula), bool)
@@ -137,14 +146,17 @@ def _merge_parts(entries: _Amounts, gathered: Gathered) -> _Amounts:
             r, other = int(starts[g]), int(starts[leader[g]])
             place = f"{gathered.entries[entries.table[other]].file}, row {int(entries.row[other])}"
             gathered.faults.append(
-                fault(gathered.entries[entries.table[r]].file, int(entries.row[r]), "formula_id", _names(gathered, entries, r)[0],
+                fault(gathered.entries[entries.table[r]].file, int(entries.row[r]), "formula_id",
+                      _names(gathered, entries, r)[0],
                       f"the formula stands with other content in {place}",
                       "Keep one of them, give them different ids, or choose to sum their amounts (--sum-duplicates).")
             )  # fmt: skip
         gathered.broken.update(formula[differs].tolist())
     elif differs.any():
         count = len(np.unique(formula[differs]))
-        gathered.notes.append(f"Formulas put together from several files or rows, amounts of the same material summed: {count:,}.")
+        gathered.notes.append(
+            f"Formulas put together from several files or rows, amounts of the same material summed: {count:,}."
+        )
     return entries.take(~identical[group])
 
 
@@ -166,13 +178,21 @@ def _with_sums(entries: _Amounts, gathered: Gathered) -> _Amounts:
             wide = file in gathered.wide_files
             problem = f"the amounts of formula {gathered.formulas.first(f)} do not sum to 100 ± 0.5"
             gathered.faults.append(
-                fault(file, row, "" if wide else "amount", f"{sums[f]:.10g}", problem, _mend_of_sum(sums[f], wide, gathered))
+                fault(
+                    file,
+                    row,
+                    "" if wide else "amount",
+                    f"{sums[f]:.10g}",
+                    problem,
+                    _mend_of_sum(sums[f], wide, gathered),
+                )
             )
     if options.rescale and not refused.any():
         off = np.abs(sums - limits.AMOUNT_SUM) > 1e-6
         if off.any():
             gathered.notes.append(
-                f"Formulas rescaled to 100: {int(off.sum()):,}; their sums were {sums[off].min():.6g} to {sums[off].max():.6g}."
+                f"Formulas rescaled to 100: {int(off.sum()):,}; "
+                f"their sums were {sums[off].min():.6g} to {sums[off].max():.6g}."
             )
             factor = np.where(off, limits.AMOUNT_SUM / np.where(refused, 1, sums), 1.0)
             entries.amount = entries.amount * factor[entries.formula]
@@ -200,7 +220,8 @@ def _completed(entries: _Amounts, sums: np.ndarray, gathered: Gathered) -> _Amou
         near = [code for code in known if code.casefold() == filler.casefold()]
         if near:
             gathered.faults.append(
-                fault(gathered.entries[0].file, None, "", filler, "the material that completes the amounts is written otherwise in the data",
+                fault(gathered.entries[0].file, None, "", filler,
+                      "the material that completes the amounts is written otherwise in the data",
                       f"Write it as {near[0]}.")
             )  # fmt: skip
             return entries
@@ -210,7 +231,10 @@ def _completed(entries: _Amounts, sums: np.ndarray, gathered: Gathered) -> _Amou
     if not len(missing):
         return entries
     gap = limits.AMOUNT_SUM - sums[missing]
-    gathered.notes.append(f"Formulas completed to 100 with {filler}: {len(missing):,}; each got {gap.min():.6g} to {gap.max():.6g} weight-%.")
+    gathered.notes.append(
+        f"Formulas completed to 100 with {filler}: {len(missing):,}; "
+        f"each got {gap.min():.6g} to {gap.max():.6g} weight-%."
+    )
     material = np.full(len(missing), known[filler])
     nowhere = np.zeros(len(missing), np.int64)
     longer = _Amounts(
@@ -248,7 +272,14 @@ def _measurements(gathered: Gathered, name: str) -> tuple[pd.DataFrame, tuple[Pr
         frame[column] = np.concatenate([m.conditions.get(column, np.full(len(m.value), np.nan)) for m in tables])
         if column in gathered.properties.index:
             gathered.faults.append(
-                fault(tables[0].file, 1, column, "", "a property and a condition have the same name", "Give the column another name.")
+                fault(
+                    tables[0].file,
+                    1,
+                    column,
+                    "",
+                    "a property and a condition have the same name",
+                    "Give the column another name.",
+                )
             )
     part = np.concatenate([m.part for m in tables])
     table = np.repeat(np.arange(len(tables)), [len(m.value) for m in tables])
@@ -269,13 +300,28 @@ def _measurements(gathered: Gathered, name: str) -> tuple[pd.DataFrame, tuple[Pr
         told = scale[places]
         chosen = _one_text(told[told != ""]) if (told != "").any() else ""
         for q in places[(told != "") & ((told != chosen) | ~np.isin(told, SCALES))].tolist():
-            at(q, "scale", str(scale[q]), f"the property {names[p]} needs one scale of {', '.join(SCALES)}", "Write one of them in all its rows.")
+            at(
+                q,
+                "scale",
+                str(scale[q]),
+                f"the property {names[p]} needs one scale of {', '.join(SCALES)}",
+                "Write one of them in all its rows.",
+            )
         for q in places[(values <= 0) & (chosen == "log") | (values < 0) & (chosen == "sqrt")].tolist():
-            at(q, "value", repr(float(frame["value"].iloc[q])), f"the value does not fit the scale {chosen}", "Choose the scale linear.")
+            at(
+                q,
+                "value",
+                repr(float(frame["value"].iloc[q])),
+                f"the value does not fit the scale {chosen}",
+                "Choose the scale linear.",
+            )
         if not chosen:
             wide = values.min() > 0 and values.max() >= LOG_SPAN * values.min()
             chosen = "log" if wide else "linear"
-            why = "all values are above 0 and span two decades or more" if wide else "the values span less than two decades, or not all are above 0"
+            why = (
+                "all values are above 0 and span two decades or more" if wide
+                else "the values span less than two decades, or not all are above 0"
+            )  # fmt: skip
             gathered.notes.append(f"{names[p]}: {len(values):,} values, scale {chosen}, because {why}.")
         else:
             gathered.notes.append(f"{names[p]}: {len(values):,} values, scale {chosen}, as the file says.")
@@ -295,7 +341,7 @@ def _one_text(texts: np.ndarray) -> str:
 
 
 def _first_time(frame: pd.DataFrame, part: np.ndarray, gathered: Gathered) -> np.ndarray:
-    """Which measurements to keep: one that an earlier file or wide row gave already, identical in all, is no second one."""
+    """Which measurements to keep: what an earlier file or wide row gave identically is no second measurement."""
     if len(np.unique(part)) == 1:
         return np.ones(len(frame), bool)
     same = frame.groupby(list(frame.columns), dropna=False, sort=False).ngroup().to_numpy()
@@ -303,7 +349,9 @@ def _first_time(frame: pd.DataFrame, part: np.ndarray, gathered: Gathered) -> np
     np.minimum.at(earliest, same, part)
     kept: np.ndarray = part == earliest[same]
     if not kept.all():
-        gathered.notes.append(f"Measurements given identically by an earlier file or row and kept once: {int((~kept).sum()):,}.")
+        gathered.notes.append(
+            f"Measurements given identically by an earlier file or row and kept once: {int((~kept).sum()):,}."
+        )
     return kept
 
 
@@ -323,7 +371,8 @@ def _material_info(gathered: Gathered, position: np.ndarray, count: int) -> pd.D
                     continue
                 if column[place] and column[place] != texts[r]:
                     gathered.faults.append(
-                        fault(table.file, int(table.row[r]), name, texts[r], f"another file says {column[place]!r} of this material",
+                        fault(table.file, int(table.row[r]), name, texts[r],
+                              f"another file says {column[place]!r} of this material",
                               "Make both say the same.")
                     )  # fmt: skip
                 column[place] = texts[r]
@@ -333,7 +382,9 @@ def _material_info(gathered: Gathered, position: np.ndarray, count: int) -> pd.D
         told = {int(position[m]) for table in gathered.described for m in table.material.tolist() if m >= 0}
         silent = count - len(told - {-1})
         if silent:
-            gathered.notes.append(f"Materials of formulas that no file describes, their columns stay empty: {silent:,}.")
+            gathered.notes.append(
+                f"Materials of formulas that no file describes, their columns stay empty: {silent:,}."
+            )
     if gathered.faults:
         return None
     return pd.DataFrame(
@@ -341,11 +392,12 @@ def _material_info(gathered: Gathered, position: np.ndarray, count: int) -> pd.D
     )
 
 
-def _note_near_twins(gathered: Gathered, position: np.ndarray) -> None:
+def _note_near_twins(gathered: Gathered) -> None:
     for codes in (gathered.formulas, gathered.materials, gathered.properties):
         twins = codes.near_twins()
         if twins:
             shown = "; ".join(twins[:5]) + ("; …" if len(twins) > 5 else "")
             gathered.notes.append(
-                f"Look twice: {len(twins):,} groups of {codes.sort} codes differ only in capitals or leading zeros and are read as different: {shown}."
+                f"Look twice: {len(twins):,} groups of {codes.sort} codes differ only in capitals or leading zeros "
+                f"and are read as different: {shown}."
             )

@@ -1,4 +1,4 @@
-"""Codes and names from text: they stay as they stand, and two that look the same are never taken for one or two in silence."""
+"""Codes and names from text: they stay as they stand, and two that look the same are never let through in silence."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from matrep_core.errors import Fault
-from matrep_core.formulas.tables import Table, distinct_cells, fault
+from matrep_core.formulas.faults import fault
+from matrep_core.formulas.tables import Table, distinct_cells
 from matrep_core.formulas.workbook import BOOLEAN, DATE, ERROR, NO_VALUE, NUMBER, TEXT
 
 _NOT_A_CODE = {
-    DATE: ("the cell holds a date, where a code may once have stood", "Write the code again in a cell formatted as text."),
-    BOOLEAN: ("the cell holds true or false, where a code may once have stood", "Write the code again in a cell formatted as text."),
+    DATE: (
+        "the cell holds a date, where a code may once have stood", "Write the code again in a cell formatted as text."
+    ),
+    BOOLEAN: (
+        "the cell holds true or false, where a code may once have stood",
+        "Write the code again in a cell formatted as text.",
+    ),
     ERROR: ("the cell holds an error of the spreadsheet", "Mend the formula in the cell."),
-    NO_VALUE: ("the cell holds a formula whose result was never stored", "Open the workbook in a spreadsheet program and save it."),
+    NO_VALUE: (
+        "the cell holds a formula whose result was never stored",
+        "Open the workbook in a spreadsheet program and save it.",
+    ),
 }
 _NUMBER_AS_CODE = (
     "the cell holds a number that is not shown as a plain whole number, so its code is not certain",
@@ -58,7 +67,8 @@ class Codes:
             key = re.sub(r"\s+", " ", visible)
             if key in seen:
                 faults.append(
-                    fault(*place, ascii(code), f"this {self.sort} looks the same as {ascii(seen[key])} but is another text",
+                    fault(*place, ascii(code),
+                          f"this {self.sort} looks the same as {ascii(seen[key])} but is another text",
                           "Write both with the same blanks, and without invisible characters.")
                 )  # fmt: skip
             seen.setdefault(key, code)
@@ -72,7 +82,9 @@ class Codes:
         return [" / ".join(group) for group in groups.values() if len(group) > 1]
 
 
-def read_codes(table: Table, column: int, codes: Codes, faults: list[Fault], notes: list[str], *, add: bool = True) -> np.ndarray:
+def read_codes(
+    table: Table, column: int, codes: Codes, faults: list[Fault], notes: list[str], *, add: bool = True
+) -> np.ndarray:
     """The column as numbers of ``codes``, (R,) int64; -1 where the cell is at fault, -2 where the code is unknown.
 
     Without ``add`` the codes stay as they are, and a code that they lack is unknown. Blanks around a code are
@@ -100,18 +112,24 @@ def read_codes(table: Table, column: int, codes: Codes, faults: list[Fault], not
         elif any(unicodedata.category(character) == "Cc" for character in code):
             refused[u] = ("a line break, tab or control character stands inside the code", "Remove it.")
         elif codes.sort == "formula id" and code.casefold() in _SUMMARY:
-            refused[u] = ("this looks like a summary row and not like a formula", "Remove the row, or give the formula another id.")
+            refused[u] = (
+                "this looks like a summary row and not like a formula",
+                "Remove the row, or give the formula another id.",
+            )
         elif kind == TEXT and code in written:
             refused[u] = refused[written[code]] = (
-                f"blanks around it, or the way its accents are written, are all that tells this {codes.sort} from another",
+                f"blanks around it, or the way its accents are written, alone tell this {codes.sort} from another",
                 "Write it the same way in every row.",
             )
         if kind == TEXT:
             written.setdefault(code, u)
-    changed = sum(text != code for u, (text, code) in enumerate(zip(raw, clean)) if kinds[u] == TEXT and u not in refused)
+    changed = sum(
+        text != code for u, (text, code) in enumerate(zip(raw, clean)) if kinds[u] == TEXT and u not in refused
+    )
     if changed:
         notes.append(
-            f"{table.file}: {changed:,} distinct cells of {header} lost the blanks around them or had their accents composed (NFC)."
+            f"{table.file}: distinct cells of {header} that lost the blanks around them "
+            f"or had their accents composed (NFC): {changed:,}."
         )
     if NUMBER in kinds:
         notes.append(f"{table.file}: whole numbers in {header} were read as codes, as they stand.")

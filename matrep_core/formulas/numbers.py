@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from matrep_core.errors import Fault
-from matrep_core.formulas.tables import DELIMITERS, Table, distinct_cells, fault
+from matrep_core.formulas.faults import fault
+from matrep_core.formulas.tables import DELIMITERS, Table, distinct_cells
 from matrep_core.formulas.workbook import BOOLEAN, DATE, ERROR, NO_VALUE, NUMBER, PERCENT, SHOWN_OTHERWISE, TEXT
 
 _PLAIN = r"^[+-]?(?:[0-9]+{0}?[0-9]*|{0}[0-9]+)(?:[eE][+-]?[0-9]+)?$"
@@ -26,11 +27,17 @@ _MEANT = r"^[<>≤≥~±=]*\s*[+\-−]?[0-9.,' \x{a0}]*[0-9](?:[eE][+-]?[0-9]+)?
 _DAY = r"^[0-9]{1,4}[.\-/][0-9]{1,2}[.\-/][0-9]{1,4}$"
 
 _KIND_PROBLEMS = {
-    PERCENT: ("the cell is shown as a percentage, so what it holds is a hundredth of what is shown", "Format the cell as a number."),
+    PERCENT: (
+        "the cell is shown as a percentage, so what it holds is a hundredth of what is shown",
+        "Format the cell as a number.",
+    ),
     DATE: ("the cell holds a date", "Write the number again in a cell formatted as a number."),
     BOOLEAN: ("the cell holds true or false", "Give a number."),
     ERROR: ("the cell holds an error of the spreadsheet", "Mend the formula in the cell."),
-    NO_VALUE: ("the cell holds a formula whose result was never stored", "Open the workbook in a spreadsheet program and save it."),
+    NO_VALUE: (
+        "the cell holds a formula whose result was never stored",
+        "Open the workbook in a spreadsheet program and save it.",
+    ),
 }
 
 
@@ -113,7 +120,9 @@ def _matches(texts: pa.Array, pattern: str) -> np.ndarray:
     return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False).astype(bool)
 
 
-def _with_values(cells: NumberCells, mark: str, typed: np.ndarray, point: np.ndarray, comma: np.ndarray, note: str) -> NumberCells:
+def _with_values(
+    cells: NumberCells, mark: str, typed: np.ndarray, point: np.ndarray, comma: np.ndarray, note: str
+) -> NumberCells:
     text = cells.kinds == TEXT.encode()
     good = (typed & point) | (text & (point if mark == "point" else comma))
     texts = cells.texts.filter(pa.array(good))
@@ -125,12 +134,15 @@ def _with_values(cells: NumberCells, mark: str, typed: np.ndarray, point: np.nda
     return NumberCells(cells.codes, values, cells.texts, cells.kinds, note)
 
 
-def _add_faults(table: Table, columns: Sequence[int], cells: NumberCells, mark: str, undecided: np.ndarray, faults: list[Fault]) -> None:
+def _add_faults(
+    table: Table, columns: Sequence[int], cells: NumberCells, mark: str, undecided: np.ndarray, faults: list[Fault]
+) -> None:
     wrong = (np.isnan(cells.values) & ~cells.empty) | undecided
     if not wrong.any():
         return
     explained = {
-        int(u): _explain(cells.texts[int(u)].as_py(), cells.kinds[u].decode(), mark, bool(undecided[u])) for u in np.flatnonzero(wrong)
+        u: _explain(cells.texts[u].as_py(), cells.kinds[u].decode(), mark, bool(undecided[u]))
+        for u in np.flatnonzero(wrong).tolist()
     }
     places = np.argwhere(wrong[cells.codes].T)  # row by row, as one reads
     for r, c in places.tolist():
@@ -152,15 +164,18 @@ def _explain(text: str, kind: str, mark: str, undecided: bool) -> tuple[str, str
             "Name the decimal mark (--decimal point or comma); write thousands without a mark.",
         )
     if re.fullmatch(r"[+-]?[0-9]+[.,][0-9]*", text):
-        return f"the number has a {other}, the file's decimal mark is a {mark}", "Use one decimal mark, and none for thousands."
+        problem = f"the number has a {other}, the file's decimal mark is a {mark}"
+        return problem, "Use one decimal mark, and none for thousands."
     if re.fullmatch(r"[+-]?[0-9]{1,3}([.,'\s\u00a0\u202f][0-9]{3})+([.,][0-9]*)?", text):
         return "the number has a mark or blank for thousands", "Write thousands without a mark."
-    if re.fullmatch(r"[+-]?(nan|inf|infinity)", text.casefold()) or (kind != TEXT or re.fullmatch(r"[+-]?[0-9.,]+[eE].*", text)):
+    beyond = r"[+-]?(?:nan|inf|infinity|[0-9.,]+e[+-]?[0-9]+)"
+    if kind != TEXT or re.fullmatch(beyond, text.casefold()):
         return "the number is not finite", "Give a finite number, or leave the row out."
     if text.endswith("%"):
         return "a percent sign stands in the number cell", "Write the number alone."
     if re.match(r"[<>≤≥~±]", text):
         return "a limit is not a number", "Decide on a number, or leave the measurement out."
     if re.match(r"[+-]?[0-9]", text):
-        return "the cell holds more than a number", "Write the number alone; a unit has its own column or stands in the header."
+        mend = "Write the number alone; a unit has its own column or stands in the header."
+        return "the cell holds more than a number", mend
     return "this is not a number", "Give a number, or leave the cell empty where a value is allowed to be missing."

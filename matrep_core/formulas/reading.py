@@ -20,6 +20,8 @@ from pathlib import Path
 from matrep_core import limits
 from matrep_core.errors import DataRefused, Fault, SettingRefused
 from matrep_core.formulas.assembly import assemble
+from matrep_core.formulas.decoding import ENCODINGS
+from matrep_core.formulas.faults import fault, refused
 from matrep_core.formulas.rows import (
     FORMULA_NAMES,
     Gathered,
@@ -31,7 +33,7 @@ from matrep_core.formulas.rows import (
     split_unit,
 )
 from matrep_core.formulas.schema import FormulaSet
-from matrep_core.formulas.tables import DELIMITERS, ENCODINGS, SUFFIXES, Table, fault, read_tables
+from matrep_core.formulas.tables import DELIMITERS, SUFFIXES, Table, read_tables
 from matrep_core.formulas.workbook import SHEETS
 
 __all__ = ["Reading", "ReadingOptions", "read_data", "wide_columns"]
@@ -57,7 +59,9 @@ class _Source:
     role: str  # of SHEETS, or "" where the content decides
 
 
-def read_data(paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None) -> Reading:
+def read_data(
+    paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None
+) -> Reading:
     """Read folders, workbooks and tables into one set.
 
     ``names`` gives the names by which messages call files, where those on disk say nothing (uploads).
@@ -81,7 +85,9 @@ def read_data(paths: Sequence[Path], options: ReadingOptions = ReadingOptions(),
     return Reading(data, tuple(gathered.notes))
 
 
-def wide_columns(paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None) -> list[str]:
+def wide_columns(
+    paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None
+) -> list[str]:
     """The columns of the wide tables among these files, so that one can choose which are properties.
 
     Empty where no file is a wide table; what else may be wrong with the files is left to ``read_data``.
@@ -103,25 +109,30 @@ def _tables(paths: Sequence[Path], names: Mapping[Path, str], gathered: Gathered
         try:
             found = read_tables(source.path, source.shown, options.encoding, options.delimiter, expected)
             tables.extend(_with_roles(source, found))
-        except DataRefused as refused:
-            gathered.faults.extend(refused.faults)
+        except DataRefused as refusal:
+            gathered.faults.extend(refusal.faults)
     return tables
 
 
 def _check(options: ReadingOptions) -> None:
     choices = {
-        "encoding": ("auto", *ENCODINGS), "delimiter": ("auto", *DELIMITERS, *DELIMITERS.values()), "decimal": ("auto", "point", "comma"),
-    }  # fmt: skip
+        "encoding": ("auto", *ENCODINGS),
+        "delimiter": ("auto", *DELIMITERS, *DELIMITERS.values()),
+        "decimal": ("auto", "point", "comma"),
+    }
     for field, allowed in choices.items():
         if getattr(options, field) not in allowed:
             raise SettingRefused(field, getattr(options, field), f"choose one of {', '.join(map(repr, allowed))}.")
     if options.rescale and options.complete_with:
-        raise SettingRefused("complete_with", options.complete_with, "amounts are either rescaled or completed, not both.")
+        mend = "amounts are either rescaled or completed, not both."
+        raise SettingRefused("complete_with", options.complete_with, mend)
     twice = {split_unit(c)[0] for c in options.property_columns} & {split_unit(c)[0] for c in options.condition_columns}
     if twice:
-        raise SettingRefused("condition_columns", options.condition_columns, f"{min(twice)} is named as a property too.")
-    if options.formula_id_column and options.formula_id_column in (*options.property_columns, *options.condition_columns):
-        raise SettingRefused("formula_id_column", options.formula_id_column, "it is named as a property or condition too.")
+        mend = f"{min(twice)} is named as a property too."
+        raise SettingRefused("condition_columns", options.condition_columns, mend)
+    ids = options.formula_id_column
+    if ids and ids in (*options.property_columns, *options.condition_columns):
+        raise SettingRefused("formula_id_column", ids, "it is named as a property or condition too.")
 
 
 def _name_of_set(paths: Sequence[Path], names: Mapping[Path, str]) -> str:
@@ -142,11 +153,12 @@ def _sources(paths: Sequence[Path], names: Mapping[Path, str], gathered: Gathere
         if path.is_dir():
             sources += _in_folder(path, f"{path.resolve().name}/" if len(paths) > 1 else "", gathered)
         elif not path.is_file():
-            gathered.faults.append(fault(str(shown), None, "", "", "there is no such file or folder", "Check the path."))
-        elif path.suffix.lower() not in SUFFIXES:
             gathered.faults.append(
-                fault(shown, None, "", path.suffix, "files of this kind are not read", f"Give one of {', '.join(SUFFIXES)}.")
+                fault(str(shown), None, "", "", "there is no such file or folder", "Check the path.")
             )
+        elif path.suffix.lower() not in SUFFIXES:
+            mend = f"Give one of {', '.join(SUFFIXES)}."
+            gathered.faults.append(fault(shown, None, "", path.suffix, "files of this kind are not read", mend))
         else:
             sources.append(_Source(path, shown, ""))
     if not paths:
@@ -165,15 +177,13 @@ def _in_folder(folder: Path, prefix: str, gathered: Gathered) -> list[_Source]:
             others.append(path.name)
     for role, paths in found.items():
         if len(paths) > 1:
-            gathered.faults.append(
-                fault(prefix + paths[1].name, None, "", "", f"{prefix}{paths[0].name} holds {role} too", "Keep one of them.")
-            )
+            problem = f"{prefix}{paths[0].name} holds {role} too"
+            gathered.faults.append(fault(prefix + paths[1].name, None, "", "", problem, "Keep one of them."))
     shown_name = prefix.removesuffix("/") or folder.resolve().name
     if not found["formulas"]:
         listed = ", ".join(others + [path.name for paths in found.values() for path in paths][:10]) or "nothing"
-        gathered.faults.append(
-            fault(shown_name, None, "", listed, "the folder has no formulas file", "Name it formulas.csv, .tsv, .txt, .xlsx or .parquet.")
-        )
+        mend = "Name it formulas.csv, .tsv, .txt, .xlsx or .parquet."
+        gathered.faults.append(fault(shown_name, None, "", listed, "the folder has no formulas file", mend))
     sources = [_Source(paths[0], prefix + paths[0].name, role) for role, paths in found.items() if paths]
     read = ", ".join(source.path.name for source in sources)
     if others:
@@ -193,10 +203,8 @@ def _with_roles(source: _Source, tables: list[Table]) -> list[tuple[str, Table]]
     elif len(tables) == 1:
         return [(_role_by_headers(tables[0]), tables[0])]
     sheets = ", ".join(table.sheet for table in tables)
-    raise DataRefused([
-        fault(source.shown, None, "", sheets, "the workbook has several sheets, and their names do not say what they hold",
-              f"Name the sheets {', '.join(SHEETS)}, or keep one.")
-    ])  # fmt: skip
+    problem = "the workbook has several sheets, and their names do not say what they hold"
+    raise refused(source.shown, problem, f"Name the sheets {', '.join(SHEETS)}, or keep one.", value=sheets)
 
 
 def _role_by_headers(table: Table) -> str:
@@ -218,7 +226,8 @@ def _check_wide_columns(tables: list[tuple[str, Table]], options: ReadingOptions
     for name in (*options.property_columns, *options.condition_columns):
         if unicodedata.normalize("NFC", name.strip()) not in headers and tables:
             shown = ", ".join(tables[0][1].headers)
-            gathered.faults.append(fault(tables[0][1].file, 1, name, shown, "there is no column of this name", "Name a column that is there."))
+            mend = "Name a column that is there."
+            gathered.faults.append(fault(tables[0][1].file, 1, name, shown, "there is no column of this name", mend))
 
 
 def _shown(faults: Sequence[Fault]) -> list[Fault]:
@@ -229,4 +238,5 @@ def _shown(faults: Sequence[Fault]) -> list[Fault]:
         return distinct
     shown = distinct[: limits.MAX_FAULTS_SHOWN]
     rest = len(distinct) - len(shown)
-    return [*shown, fault(shown[-1].file, None, "", "", f"{rest:,} further places are at fault", "Mend these first, then read again.")]
+    problem = f"{rest:,} further places are at fault"
+    return [*shown, fault(shown[-1].file, None, "", "", problem, "Mend these first, then read again.")]

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from matrep_core import limits
 from matrep_core.errors import Fault
 from matrep_core.formulas.codes import Codes, read_codes
+from matrep_core.formulas.faults import fault
 from matrep_core.formulas.numbers import NumberCells, number_like, read_numbers
 from matrep_core.formulas.schema import MEASUREMENT_COLUMNS
-from matrep_core.formulas.tables import Table, distinct_cells, fault
+from matrep_core.formulas.tables import Table, distinct_cells
 
 FORMULA_NAMES = ("formula_id", "formula")
 WIDE_FORMULA_NAMES = ("formula_id", "formula", "id", "name")
@@ -115,7 +116,9 @@ def sums_within(sums: np.ndarray, options: ReadingOptions) -> np.ndarray:
 
 def gather_formulas(table: Table, gathered: Gathered) -> None:
     """Add a long table: formula_id, material, amount."""
-    columns = _required(table, gathered, {"formula_id": FORMULA_NAMES, "material": ("material",), "amount": ("amount",)})
+    columns = _required(
+        table, gathered, {"formula_id": FORMULA_NAMES, "material": ("material",), "amount": ("amount",)}
+    )
     if columns is None:
         return
     at_formula, at_material, at_amount = columns
@@ -125,7 +128,9 @@ def gather_formulas(table: Table, gathered: Gathered) -> None:
     def sums_fit(cells: NumberCells) -> bool:
         amounts, known = cells.values[cells.codes[0]], formula >= 0
         sums = np.bincount(formula[known], weights=amounts[known])[np.unique(formula[known])]
-        return bool(len(sums) and np.isfinite(sums).all() and (amounts >= 0).all() and sums_within(sums, gathered.options).all())
+        return bool(
+            len(sums) and np.isfinite(sums).all() and (amounts >= 0).all() and sums_within(sums, gathered.options).all()
+        )
 
     cells = read_numbers(table, [at_amount], gathered.options.decimal, sums_fit, gathered.faults)
     amount = _amounts_at_no_fault(table, [at_amount], cells, gathered, empty_is_none=False)[0]
@@ -139,7 +144,9 @@ def gather_formulas(table: Table, gathered: Gathered) -> None:
     gathered.entries.append(Entries(table.file, formula[kept], material[kept], amount[kept], part, table.rows[kept]))
 
 
-def _amounts_at_no_fault(table: Table, columns: list[int], cells: NumberCells, gathered: Gathered, empty_is_none: bool) -> np.ndarray:
+def _amounts_at_no_fault(
+    table: Table, columns: list[int], cells: NumberCells, gathered: Gathered, empty_is_none: bool
+) -> np.ndarray:
     """(C, R) amounts, NaN where a cell is empty or at fault; adds the faults of negative and of missing amounts."""
     codes = cells.codes[: len(columns)]
     wrong = cells.values < 0
@@ -173,7 +180,9 @@ def gather_wide(table: Table, gathered: Gathered) -> None:
     texts = [c for c, (filled, meant) in zip(others, likeness) if filled and not meant]
     materials = [c for c in others if c not in set(texts)]
     if not materials:
-        gathered.faults.append(_headers_fault(table, "no column holds amounts of a material", "Give a column for every material."))
+        gathered.faults.append(
+            _headers_fault(table, "no column holds amounts of a material", "Give a column for every material.")
+        )
         return
 
     formula = read_codes(table, at_formula, gathered.formulas, gathered.faults, gathered.notes)
@@ -189,7 +198,8 @@ def gather_wide(table: Table, gathered: Gathered) -> None:
     cells = read_numbers(table, columns, options.decimal, sums_fit, gathered.faults)
     _note_table(
         table, cells, gathered,
-        f"a row a formula ({table.headers[at_formula]}), {len(materials):,} columns of materials, an empty amount is none"
+        f"a row a formula ({table.headers[at_formula]}), {len(materials):,} columns of materials, "
+        "an empty amount is none"
         + (f"; columns of text not read: {', '.join(table.headers[c] for c in texts)}" if texts else ""),
     )  # fmt: skip
     amounts = _amounts_at_no_fault(table, materials, cells, gathered, empty_is_none=True)
@@ -202,11 +212,21 @@ def gather_wide(table: Table, gathered: Gathered) -> None:
     gathered.entries.append(
         Entries(table.file, formula[rows], material[which], amounts[which, rows], first + rows, table.rows[rows])
     )
-    _gather_wide_measurements(table, gathered, cells, formula, property_columns, condition_columns, len(materials), first)
+    _gather_wide_measurements(
+        table, gathered, cells, formula, property_columns, condition_columns, len(materials), first
+    )
 
 
-def _gather_wide_measurements(table: Table, gathered: Gathered, cells: NumberCells, formula: np.ndarray, property_columns: list[int],
-                              condition_columns: list[int], materials: int, first_part: int) -> None:  # fmt: skip
+def _gather_wide_measurements(
+    table: Table,
+    gathered: Gathered,
+    cells: NumberCells,
+    formula: np.ndarray,
+    property_columns: list[int],
+    condition_columns: list[int],
+    materials: int,
+    first_part: int,
+) -> None:
     numbers = cells.values[cells.codes[materials:]]  # (P + K, R)
     names, units = [], []
     for c in property_columns:
@@ -217,12 +237,11 @@ def _gather_wide_measurements(table: Table, gathered: Gathered, cells: NumberCel
         if unit:
             gathered.notes.append(f"{table.file}: column {table.headers[c]} is the property {name} in {unit}.")
     rows, which = np.nonzero(np.isfinite(numbers[: len(names)]).T & (formula >= 0)[:, None])
-    conditions = {
-        table.headers[c]: numbers[len(names) + k][rows] for k, c in enumerate(condition_columns)
-    }  # fmt: skip
+    conditions = {table.headers[c]: numbers[len(names) + k][rows] for k, c in enumerate(condition_columns)}
     gathered.measured.append(
         Measured(
-            table.file, formula[rows], np.array(names, np.int64)[which], numbers[which, rows], np.array(units, object)[which],
+            table.file, formula[rows], np.array(names, np.int64)[which], numbers[which, rows],
+            np.array(units, object)[which],
             np.full(len(rows), "", object), conditions, first_part + rows, table.rows[rows],
         )
     )  # fmt: skip
@@ -243,7 +262,9 @@ def _wide_formula_column(table: Table, gathered: Gathered) -> int | None:
         return 0 if found is None else found
     if name in table.headers:
         return table.headers.index(name)
-    gathered.faults.append(_headers_fault(table, f"there is no column {name!r} for the formula ids", "Name a column that is there."))
+    gathered.faults.append(
+        _headers_fault(table, f"there is no column {name!r} for the formula ids", "Name a column that is there.")
+    )
     return None
 
 
@@ -261,9 +282,8 @@ def _named_columns(table: Table, names: tuple[str, ...], at_formula: int) -> lis
 
 def gather_properties(table: Table, gathered: Gathered) -> None:
     """Add a long table of measurements: formula_id, property, value, unit, then conditions. Formulas come first."""
-    columns = _required(
-        table, gathered, {"formula_id": FORMULA_NAMES, "property": ("property",), "value": ("value",), "unit": ("unit",)}
-    )
+    names = {"formula_id": FORMULA_NAMES, "property": ("property",), "value": ("value",), "unit": ("unit",)}
+    columns = _required(table, gathered, names)
     if columns is None:
         return
     at_formula, at_property, at_value, at_unit = columns
@@ -292,10 +312,11 @@ def gather_properties(table: Table, gathered: Gathered) -> None:
     good = (formula >= 0) & (property_ >= 0) & np.isfinite(value)
     unit, scale = _texts(table, at_unit), _texts(table, at_scale)
     part = np.full(int(good.sum()), gathered.new_parts(1))
+    taken_at = {table.headers[c]: cells.values[cells.codes[1 + k]][good] for k, c in enumerate(conditions)}
     gathered.measured.append(
         Measured(
-            table.file, formula[good], property_[good], value[good], unit[good], scale[good],
-            {table.headers[c]: cells.values[cells.codes[1 + k]][good] for k, c in enumerate(conditions)}, part, table.rows[good],
+            table.file, formula[good], property_[good], value[good], unit[good], scale[good], taken_at, part,
+            table.rows[good],
         )
     )  # fmt: skip
 
@@ -306,9 +327,8 @@ def _condition_columns(table: Table, extra: list[int], gathered: Gathered) -> li
     conditions = []
     for c, (filled, meant) in zip(extra, number_like(table, extra).tolist()):
         if table.headers[c].casefold() in RESERVED:
-            gathered.faults.append(
-                fault(table.file, 1, table.headers[c], "", "the column has a name that MatRep keeps for itself", "Give it another name.")
-            )
+            problem = "the column has a name that MatRep keeps for itself"
+            gathered.faults.append(fault(table.file, 1, table.headers[c], "", problem, "Give it another name."))
         elif table.headers[c] in wanted or (filled and meant * 2 >= filled):
             conditions.append(c)
     return conditions
@@ -346,7 +366,9 @@ def gather_materials(table: Table, gathered: Gathered) -> None:
         if name in ("inci name", "inci_name"):
             name = "inci"
         if name in texts:
-            gathered.faults.append(fault(table.file, 1, header, header, "two columns have this name", "Give each a name of its own."))
+            gathered.faults.append(
+                fault(table.file, 1, header, header, "two columns have this name", "Give each a name of its own.")
+            )
         texts[name] = pc.utf8_trim_whitespace(table.columns[c]).to_pylist()
     gathered.notes.extend(table.notes)
     gathered.described.append(Described(table.file, material, table.rows, texts))
@@ -363,12 +385,8 @@ def _required(table: Table, gathered: Gathered, names: dict[str, tuple[str, ...]
     found = {name: table.position(*also) for name, also in names.items()}
     missing = [name for name, column in found.items() if column is None]
     if missing:
-        gathered.faults.append(
-            _headers_fault(
-                table, f"the {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
-                "missing; these columns were found", f"The header must name {', '.join(names)}.",
-            )
-        )  # fmt: skip
+        problem = f"these columns were found, {' and '.join(missing)} missing"
+        gathered.faults.append(_headers_fault(table, problem, f"The header must name {', '.join(names)}."))
         return None
     plain = [re.sub(r"[\s\-]+", "_", header.casefold()) for header in table.headers]
     for name, also in names.items():

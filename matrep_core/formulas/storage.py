@@ -30,8 +30,8 @@ from scipy.sparse import csr_array
 
 from matrep_core import limits
 from matrep_core.errors import DataRefused, MatRepError, NotThere, RunBroken
+from matrep_core.formulas.parquet import arrow_table, column_as_text
 from matrep_core.formulas.schema import MEASUREMENT_COLUMNS, SCALES, FormulaSet, Property
-from matrep_core.formulas.tables import arrow_table, column_as_text
 from matrep_core.formulas.workbook import TEXT
 
 FORMAT = b"1"
@@ -68,15 +68,19 @@ def write_formula_set(data: FormulaSet, folder: Path) -> None:
     _write(pa.table(coordinates), folder / "amounts.parquet")
     frame = data.measurements
     measured = {
-        "formula": pa.array(frame["formula"].to_numpy(), pa.int32()), "property": pa.array(frame["property"].tolist(), pa.string()),
-        "value": pa.array(frame["value"].to_numpy(), pa.float64()), "unit": pa.array(frame["unit"].tolist(), pa.string()),
+        "formula": pa.array(frame["formula"].to_numpy(), pa.int32()),
+        "property": pa.array(frame["property"].tolist(), pa.string()),
+        "value": pa.array(frame["value"].to_numpy(), pa.float64()),
+        "unit": pa.array(frame["unit"].tolist(), pa.string()),
         # NaN means "not given" and stays NaN: from_pandas would make it null.
-        **{name: pa.array(frame[name].to_numpy(np.float64), pa.float64(), from_pandas=False) for name in data.condition_columns},
-    }  # fmt: skip
+        **{name: pa.array(frame[name].to_numpy(np.float64), from_pandas=False) for name in data.condition_columns},
+    }
     _write(pa.table(measured), folder / "measurements.parquet")
     properties = [(p.name, p.unit, p.scale) for p in data.properties]
     columns = zip(("property", "unit", "scale"), zip(*properties) if properties else ((), (), ()))
-    _write(pa.table({name: pa.array(list(texts), pa.string()) for name, texts in columns}), folder / "properties.parquet")
+    _write(
+        pa.table({name: pa.array(list(texts), pa.string()) for name, texts in columns}), folder / "properties.parquet"
+    )
 
 
 def _write(table: pa.Table, path: Path) -> None:
@@ -95,7 +99,9 @@ def read_formula_set(folder: Path) -> FormulaSet:
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
         # Only the sentences below are worded for the user; other texts come from pyarrow and numpy.
         reason = str(error) if isinstance(error, _Unfit) else "a file is missing or damaged"
-        raise RunBroken(f"The data in {Path(folder).name} cannot be read: {reason}. Load it again from its source.") from None
+        raise RunBroken(
+            f"The data in {Path(folder).name} cannot be read: {reason}. Load it again from its source."
+        ) from None
 
 
 class _Unfit(ValueError):
@@ -112,7 +118,10 @@ def _read_formula_set(folder: Path) -> FormulaSet:
     about = formulas.schema.metadata or {}
     _demand(about.get(b"matrep_format") == FORMAT, "formulas.parquet is of another format")
     formula_ids = _texts(formulas, "formula_id")
-    _demand(formula_ids and all(formula_ids) and len(set(formula_ids)) == len(formula_ids), "formula ids are empty or repeat")
+    _demand(
+        formula_ids and all(formula_ids) and len(set(formula_ids)) == len(formula_ids),
+        "formula ids are empty or repeat",
+    )
 
     described = arrow_table(folder / "materials.parquet", "materials.parquet")
     _demand(len(set(described.column_names)) == len(described.column_names), "materials.parquet has a column twice")
@@ -133,7 +142,9 @@ def _read_formula_set(folder: Path) -> FormulaSet:
         _demand(len(np.unique(index)) == count, f"a {name} has no amount")
     _demand((np.diff(rows * len(materials) + columns) > 0).all(), "amounts are not sorted or repeat")
     high = limits.AMOUNT_SUM + limits.AMOUNT_TOLERANCE
-    _demand((np.isfinite(amount) & (amount > 0) & (amount <= high)).all(), f"an amount is not above 0 and at most {high:g}")
+    _demand(
+        (np.isfinite(amount) & (amount > 0) & (amount <= high)).all(), f"an amount is not above 0 and at most {high:g}"
+    )
     amounts = csr_array((amount, (rows, columns)), shape=(len(formula_ids), len(materials)))
     amounts.sort_indices()
 
@@ -143,20 +154,24 @@ def _read_formula_set(folder: Path) -> FormulaSet:
     units = {p.name: p.unit for p in properties}
     _demand(len(units) == len(properties), "a property stands twice")
     measurements = _read_measurements(folder, len(formula_ids), units)
-    return FormulaSet(
-        about.get(b"matrep_name", b"").decode(), tuple(formula_ids), tuple(materials), amounts, measurements, info, properties
-    )
+    name = about.get(b"matrep_name", b"").decode()
+    return FormulaSet(name, tuple(formula_ids), tuple(materials), amounts, measurements, info, properties)
 
 
 def _read_measurements(folder: Path, formulas: int, units: dict[str, str]) -> pd.DataFrame:
     table = arrow_table(folder / "measurements.parquet", "measurements.parquet")
     names = table.column_names
-    _demand(tuple(names[:4]) == MEASUREMENT_COLUMNS and len(set(names)) == len(names), "measurements have other columns")
+    _demand(
+        tuple(names[:4]) == MEASUREMENT_COLUMNS and len(set(names)) == len(names), "measurements have other columns"
+    )
     formula = _numbers(table, "formula", pa.int32()).astype(np.int64)
     value = _numbers(table, "value", pa.float64())
     property_, unit = _texts(table, "property"), _texts(table, "unit")
     _demand(np.isfinite(value).all(), "a measured value is not finite")
-    _demand(not len(formula) or (formula.min() >= 0 and formula.max() < formulas), "a measurement names a formula that is not there")
+    _demand(
+        not len(formula) or (formula.min() >= 0 and formula.max() < formulas),
+        "a measurement names a formula that is not there",
+    )
     _demand(set(zip(property_, unit)) <= set(units.items()), "a measurement has an unknown property or unit")
     conditions = {name: _numbers(table, name, pa.float64()) for name in names[4:]}
     _demand(not any(np.isinf(column).any() for column in conditions.values()), "a condition is not finite")
@@ -226,14 +241,18 @@ def write_csv_folder(data: FormulaSet, folder: Path) -> None:
     scales = {p.name: p.scale for p in data.properties}
     conditions = list(data.condition_columns)
     frame = data.measurements
-    taken_at = ([("" if np.isnan(x) else repr(x)) for x in row] for row in frame[conditions].to_numpy(np.float64).tolist())
+    taken_at = (
+        [("" if np.isnan(x) else repr(x)) for x in row] for row in frame[conditions].to_numpy(np.float64).tolist()
+    )
     measured = zip(frame["formula"].tolist(), frame["property"], frame["value"].tolist(), frame["unit"], taken_at)
     _write_csv(
         folder / "properties.csv", ["formula_id", "property", "value", "unit", "scale", *conditions],
         ([data.formula_ids[f], p, repr(v), u, scales[p], *c] for f, p, v, u, c in measured),
     )  # fmt: skip
     described = zip(data.materials, data.material_info.itertuples(index=False, name=None))
-    _write_csv(folder / "materials.csv", ["material", *data.material_info.columns], ([m, *texts] for m, texts in described))
+    _write_csv(
+        folder / "materials.csv", ["material", *data.material_info.columns], ([m, *texts] for m, texts in described)
+    )
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: object) -> None:

@@ -93,7 +93,8 @@ def _check_parts(path: str) -> None:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise WorkbookRefused(
-            "the file is not an .xlsx workbook, or is locked by a password", "Save it again as .xlsx without a password, or as CSV."
+            "the file is not an .xlsx workbook, or is locked by a password",
+            "Save it again as .xlsx without a password, or as CSV."
         ) from error  # fmt: skip
     with archive:
         parts = archive.infolist()
@@ -186,7 +187,9 @@ def _print_sheets(path: str) -> None:
                         continue
                     gap = cell["column"] - 1 - len(values)
                     if gap < 0 or cell["column"] > limits.MAX_COLUMNS:
-                        raise WorkbookRefused("its columns are out of order", "Save it again from a spreadsheet program.")
+                        raise WorkbookRefused(
+                            "its columns are out of order", "Save it again from a spreadsheet program."
+                        )
                     values += [None] * gap + [value]
                     kinds += [TEXT] * gap + [kind]
                 if values:

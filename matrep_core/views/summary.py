@@ -18,7 +18,16 @@ def property_table(data: FormulaSet) -> pd.DataFrame:
         measured = data.measurements[data.measurements["property"] == each.name]
         value = measured["value"]
         rows.append(
-            (each.name, each.unit, each.scale, len(value), measured["formula"].nunique(), value.min(), value.median(), value.max())
+            (
+                each.name,
+                each.unit,
+                each.scale,
+                len(value),
+                measured["formula"].nunique(),
+                value.min(),
+                value.median(),
+                value.max(),
+            )
         )
     columns = ["property", "unit", "scale", "values", "formulas", "least", "median", "largest"]
     return pd.DataFrame(rows, columns=columns)

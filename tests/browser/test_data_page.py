@@ -48,7 +48,11 @@ def metric(page: Page, label: str) -> str:
 def test_faults_are_listed_and_can_be_taken_along(page: Page, app: Served) -> None:
     open_data(page, app)
     bad = FORMULAS + "F3,=1+1,-5\nF4,00123,99.4\n"
-    upload(page, payload("../../etc/März <b>.csv", bad), payload("properties.csv", PROPERTIES + "F9,viscosity,n.d.,mPa·s\n"))
+    upload(
+        page,
+        payload("../../etc/März <b>.csv", bad),
+        payload("properties.csv", PROPERTIES + "F9,viscosity,n.d.,mPa·s\n"),
+    )
     page.get_by_role("button", name="Read the files").click()
     expect(page.get_by_text("The data was refused: 4 places to mend.")).to_be_visible()
     with page.expect_download() as download:
@@ -68,7 +72,9 @@ def test_an_upload_is_read_kept_in_the_address_and_seen(page: Page, app: Served)
     page.get_by_role("button", name="Read the files").click()
     expect(page).to_have_url(re.compile(r"[?&]data=my-b-set-b-[0-9a-f]{12}"))
     expect(page.get_by_text("How it was read: 3 decisions")).to_be_visible()
-    assert [metric(page, label) for label in ("Formulas", "Materials", "Amounts", "Properties", "Measurements")] == list("22312")
+    assert [
+        metric(page, label) for label in ("Formulas", "Materials", "Amounts", "Properties", "Measurements")
+    ] == list("22312")
     (folder,) = (app.artifacts / "datasets").iterdir()
     assert folder.name in page.url
     for tab in ("Use of materials", "Materials", "Formulas", "Properties"):
@@ -83,7 +89,10 @@ def test_an_upload_is_read_kept_in_the_address_and_seen(page: Page, app: Served)
 
 def test_a_wide_table_asks_for_its_properties(page: Page, app: Served) -> None:
     open_data(page, app)
-    upload(page, payload("wide.csv", "id;Aqua;Glycerin;viscosity [mPa·s];temperature\nF1;40,5;59,5;12,5;25\nF2;100;;900;30\n"))
+    upload(
+        page,
+        payload("wide.csv", "id;Aqua;Glycerin;viscosity [mPa·s];temperature\nF1;40,5;59,5;12,5;25\nF2;100;;900;30\n"),
+    )
     expect(page.get_by_text("This is a wide table")).to_be_visible()
     for label, column in (("Properties", "viscosity [mPa·s]"), ("Conditions", "temperature")):
         page.get_by_label(label, exact=False).and_(page.get_by_role("combobox")).click()
@@ -97,7 +106,11 @@ def test_a_wide_table_asks_for_its_properties(page: Page, app: Served) -> None:
 
 def test_a_formula_set_that_needs_a_filler_is_completed_when_chosen(page: Page, app: Served) -> None:
     open_data(page, app)
-    upload(page, payload("short.csv", "formula_id,material,amount\nF1,A,40\n"), payload("p.csv", PROPERTIES.replace("F2", "F1")))
+    upload(
+        page,
+        payload("short.csv", "formula_id,material,amount\nF1,A,40\n"),
+        payload("p.csv", PROPERTIES.replace("F2", "F1")),
+    )
     page.get_by_text("How to read them").click()
     page.get_by_text("complete those below 100 with a material").click()
     page.get_by_label("Material that completes them").fill("Water")
