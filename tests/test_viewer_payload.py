@@ -31,7 +31,8 @@ def payload(**changes: object) -> ScatterPayload:
             Categories("Cluster", ["one", "two"], np.tile([0, 1, -1, 0, 1, 0, 0], (FRAMES, 1))),
             Scale("Support", np.array([np.nan, 1, 2, 4, 8, 16, 0]), "formulas", log=True),
         ],
-        "curve": Curve(np.arange(5), np.ones(5), np.full(5, np.nan), "error", "mPa·s", 3), "marks": [Mark(10, "groups form")],
+        "curve": Curve(np.arange(5), np.ones(5), np.full(5, np.nan), "error", "mPa·s", 3),
+        "marks": [Mark(10, "groups form")],
     }  # fmt: skip
     return ScatterPayload(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -74,7 +75,9 @@ def test_a_change_changes_only_its_own_part() -> None:
     other = payload(colours=[Scale("Support", np.ones(POINTS))]).part_ids
     assert {name for name in before if before[name] != other[name]} == {"colours"}
     rng = np.random.default_rng(0)
-    longer = np.concatenate([rng.integers(-32_000, 32_000, (FRAMES, POINTS, 2)), np.ones((1, POINTS, 2))]).astype(np.int16)
+    longer = np.concatenate([rng.integers(-32_000, 32_000, (FRAMES, POINTS, 2)), np.ones((1, POINTS, 2))]).astype(
+        np.int16
+    )
     grown = payload(frames=longer, steps=np.arange(FRAMES + 1) * 10, colours=()).part_ids
     assert {name for name in before if before[name] != grown[name]} == {"colours", "frames2"}
 
@@ -138,15 +141,23 @@ SIGHT = {
 
 
 def oklab(linear: np.ndarray) -> np.ndarray:
-    to_cones = [[0.41222147, 0.53633254, 0.05144599], [0.21190350, 0.68069955, 0.10739696], [0.08830246, 0.28171884, 0.62997870]]
-    to_lab = [[0.21045426, 0.79361779, -0.00407205], [1.97799850, -2.42859221, 0.45059371], [0.02590404, 0.78277177, -0.80867577]]
+    to_cones = [
+        [0.41222147, 0.53633254, 0.05144599],
+        [0.21190350, 0.68069955, 0.10739696],
+        [0.08830246, 0.28171884, 0.62997870],
+    ]
+    to_lab = [
+        [0.21045426, 0.79361779, -0.00407205],
+        [1.97799850, -2.42859221, 0.45059371],
+        [0.02590404, 0.78277177, -0.80867577],
+    ]
     return np.cbrt(np.clip(linear, 0, 1) @ np.transpose(to_cones)) @ np.transpose(to_lab)
 
 
 @pytest.mark.parametrize(("name", "background"), [("LIGHT", "fdfdfc"), ("DARK", "11191d")])
 def test_group_colours_are_told_apart_by_every_eye(name: str, background: str) -> None:
     source = (FOLDER / "colour.js").read_text()
-    listed = re.search(rf"const {name} = \[(.*?)\]", source)
+    listed = re.search(rf"const {name} = \[(.*?)\]", source, re.DOTALL)
     assert listed
     colours = [*re.findall("#([0-9a-f]{6})", listed[1]), background]
     assert len(colours) == 13
@@ -154,5 +165,7 @@ def test_group_colours_are_told_apart_by_every_eye(name: str, background: str) -
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     for sight, matrix in SIGHT.items():
         seen = oklab(linear @ np.transpose(matrix))
-        closest = min((float(np.linalg.norm(seen[a] - seen[b])), colours[a], colours[b]) for a, b in combinations(range(13), 2))
+        closest = min(
+            (float(np.linalg.norm(seen[a] - seen[b])), colours[a], colours[b]) for a, b in combinations(range(13), 2)
+        )
         assert closest[0] > 0.07, (sight, closest)

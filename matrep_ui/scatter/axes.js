@@ -5,7 +5,8 @@ import { show, tickText, ticks } from "./numbers.js";
 import { toPicture } from "./camera.js";
 
 export const MARGIN = { left: 62, right: 14, top: 12, bottom: 46 };
-const SIZE = 11.5, TITLE = 12.5;
+const SIZE = 11.5,
+  TITLE = 12.5;
 
 // The name of an axis, and how much larger than the others it is drawn where it is.
 const titled = (name, stretch) => (stretch < 1.05 ? name : `${name}, drawn ${show(stretch, 2)}× as large`);
@@ -13,27 +14,59 @@ const titled = (name, stretch) => (stretch < 1.05 ? name : `${name}, drawn ${sho
 // Two axes. The picture lies at MARGIN inside a stage of width × height; items are in stage coordinates.
 export function flatAxes(camera, names, width, height, theme, strip) {
   const { left, top } = MARGIN;
-  const w = width - left - MARGIN.right, h = height - top - MARGIN.bottom;
+  const w = width - left - MARGIN.right,
+    h = height - top - MARGIN.bottom;
   const items = [];
-  const muted = css(theme.muted), line = css(theme.line);
-  const [x0, y1] = camera.unproject(0, 0, w, h), [x1, y0] = camera.unproject(w, h, w, h);
+  const muted = css(theme.muted),
+    line = css(theme.line);
+  const [x0, y1] = camera.unproject(0, 0, w, h),
+    [x1, y0] = camera.unproject(w, h, w, h);
   const across = ticks(x0, x1, Math.max(2, Math.round(w / 95)));
   for (const value of across.values) {
     const x = left + w / 2 + (value - camera.center[0]) * camera.scale[0];
-    items.push({ line: [[x, top], [x, top + h]], colour: value === 0 ? css(theme.grey) : line, width: 1 });
+    items.push({
+      line: [
+        [x, top],
+        [x, top + h],
+      ],
+      colour: value === 0 ? css(theme.grey) : line,
+      width: 1,
+    });
     items.push({ text: tickText(value, across.decimals), x, y: top + h + 14, colour: muted, size: SIZE });
   }
   if (!strip) {
     const up = ticks(y0, y1, Math.max(2, Math.round(h / 62)));
     for (const value of up.values) {
       const y = top + h / 2 - (value - camera.center[1]) * camera.scale[1];
-      items.push({ line: [[left, y], [left + w, y]], colour: value === 0 ? css(theme.grey) : line, width: 1 });
+      items.push({
+        line: [
+          [left, y],
+          [left + w, y],
+        ],
+        colour: value === 0 ? css(theme.grey) : line,
+        width: 1,
+      });
       items.push({ text: tickText(value, up.decimals), x: left - 8, y, colour: muted, size: SIZE, align: "end" });
     }
   }
-  items.push({ line: [[left, top], [left, top + h], [left + w, top + h]], colour: css(theme.grey), width: 1 });
+  items.push({
+    line: [
+      [left, top],
+      [left, top + h],
+      [left + w, top + h],
+    ],
+    colour: css(theme.grey),
+    width: 1,
+  });
   const ink = css(theme.ink);
-  items.push({ text: strip ? names[0] : titled(names[0], camera.stretch[0]), x: left + w / 2, y: top + h + 34, colour: ink, size: TITLE, weight: 500 });
+  items.push({
+    text: strip ? names[0] : titled(names[0], camera.stretch[0]),
+    x: left + w / 2,
+    y: top + h + 34,
+    colour: ink,
+    size: TITLE,
+    weight: 500,
+  });
   const side = strip ? "spread out for reading" : titled(names[1], camera.stretch[1]);
   items.push({ text: side, x: 14, y: top + h / 2, colour: strip ? muted : ink, size: TITLE, weight: 500, turn: -90 });
   return items;
@@ -45,7 +78,9 @@ export function deepAxes(camera, names, width, height, theme) {
   const see = (point) => toPicture(m, point, width, height);
   const { bounds } = camera;
   const items = [];
-  const muted = css(theme.muted), line = css(theme.line), edge = css(theme.grey);
+  const muted = css(theme.muted),
+    line = css(theme.line),
+    edge = css(theme.grey);
   const middle = see(bounds.map(([low, high]) => (low + high) / 2));
   const marks = bounds.map(([low, high]) => ticks(low, high, 5));
   // Of each pair of opposite sides, the far one: its middle has the larger w.
@@ -72,7 +107,12 @@ export function deepAxes(camera, names, width, height, theme) {
     const others = [0, 1, 2].filter((k) => k !== axis);
     // Ticks go to the edge that lies between a far and a near side, and farthest from the middle of the picture.
     let best = null;
-    for (const ends of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
+    for (const ends of [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+    ]) {
       const fars = others.filter((k, j) => far[k] === ends[j]).length;
       if (fars !== 1) continue;
       const point = bounds.map(([low, high]) => (low + high) / 2);
@@ -88,9 +128,12 @@ export function deepAxes(camera, names, width, height, theme) {
       return see(point);
     };
     const [low, high] = bounds[axis];
-    const a = on(low), b = on(high), mid = on((low + high) / 2);
+    const a = on(low),
+      b = on(high),
+      mid = on((low + high) / 2);
     // Outward: across the edge, away from the middle of the box.
-    let nx = -(b[1] - a[1]), ny = b[0] - a[0];
+    let nx = -(b[1] - a[1]),
+      ny = b[0] - a[0];
     const length = Math.hypot(nx, ny) || 1;
     if (length < 24) continue; // the axis points at the eye
     const sign = nx * (mid[0] - middle[0]) + ny * (mid[1] - middle[1]) < 0 ? -1 : 1;
@@ -100,13 +143,32 @@ export function deepAxes(camera, names, width, height, theme) {
     const every = Math.ceil((marks[axis].values.length * 26) / length);
     marks[axis].values.forEach((value, k) => {
       const [x, y] = on(value);
-      items.push({ line: [[x, y], [x + nx * 5, y + ny * 5]], colour: edge, width: 1 });
+      items.push({
+        line: [
+          [x, y],
+          [x + nx * 5, y + ny * 5],
+        ],
+        colour: edge,
+        width: 1,
+      });
       if (k % every) return;
-      items.push({ text: tickText(value, marks[axis].decimals), x: x + nx * 18, y: y + ny * 14, colour: muted, size: SIZE });
+      items.push({
+        text: tickText(value, marks[axis].decimals),
+        x: x + nx * 18,
+        y: y + ny * 14,
+        colour: muted,
+        size: SIZE,
+      });
     });
     const align = nx < -0.6 ? "end" : nx > 0.6 ? "start" : "middle";
     items.push({
-      text: titled(names[axis], camera.stretch[axis]), x: mid[0] + nx * 40, y: mid[1] + ny * 36, colour: css(theme.ink), size: TITLE, weight: 500, align,
+      text: titled(names[axis], camera.stretch[axis]),
+      x: mid[0] + nx * 40,
+      y: mid[1] + ny * 36,
+      colour: css(theme.ink),
+      size: TITLE,
+      weight: 500,
+      align,
       halo: css(theme.background),
     });
   }

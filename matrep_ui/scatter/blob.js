@@ -4,7 +4,8 @@ const TYPES = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, 
 const MAGICS = ["MRS1", "MRZ1"]; // as sent; both have been inflated when they come here
 
 export function decode(bytes) {
-  if (!MAGICS.includes(String.fromCharCode(...bytes.subarray(0, 4)))) throw new Error("The viewer was sent bytes it cannot read.");
+  if (!MAGICS.includes(String.fromCharCode(...bytes.subarray(0, 4))))
+    throw new Error("The viewer was sent bytes it cannot read.");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(4, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(24, 24 + length)));

@@ -76,16 +76,15 @@ export class FlatCamera {
   }
 
   matrix(width, height) {
-    const [cx, cy] = this.center, a = (2 * this.scale[0]) / width, b = (2 * this.scale[1]) / height;
+    const [cx, cy] = this.center,
+      a = (2 * this.scale[0]) / width,
+      b = (2 * this.scale[1]) / height;
     return new Float32Array([a, 0, 0, 0, 0, b, 0, 0, 0, 0, 0, 0, -a * cx, -b * cy, 0, 1]);
   }
 
   // Data coordinates at a place in the picture.
   unproject(x, y, width, height) {
-    return [
-      this.center[0] + (x - width / 2) / this.scale[0],
-      this.center[1] - (y - height / 2) / this.scale[1],
-    ];
+    return [this.center[0] + (x - width / 2) / this.scale[0], this.center[1] - (y - height / 2) / this.scale[1]];
   }
 }
 
@@ -116,9 +115,16 @@ export class OrbitCamera {
     this.zoom = 1;
     this.shift = [0, 0];
     this.pixels = 100;
-    const matrix = this.matrix(width, height), xs = [], ys = [];
+    const matrix = this.matrix(width, height),
+      xs = [],
+      ys = [];
     for (let corner = 0; corner < 8; corner++) {
-      const [x, y] = toPicture(matrix, bounds.map((pair, k) => pair[(corner >> k) & 1]), width, height);
+      const [x, y] = toPicture(
+        matrix,
+        bounds.map((pair, k) => pair[(corner >> k) & 1]),
+        width,
+        height,
+      );
       xs.push(x - width / 2);
       ys.push(y - height / 2);
     }
@@ -151,7 +157,8 @@ export class OrbitCamera {
 
   zoomAt(factor, x, y, width, height) {
     const limited = Math.min(Math.max(this.zoom * factor, 0.2), 200) / this.zoom;
-    const dx = x - width / 2 - this.shift[0], dy = y - height / 2 - this.shift[1];
+    const dx = x - width / 2 - this.shift[0],
+      dy = y - height / 2 - this.shift[1];
     this.shift = [this.shift[0] + dx * (1 - limited), this.shift[1] + dy * (1 - limited)];
     this.zoom *= limited;
   }
@@ -160,7 +167,11 @@ export class OrbitCamera {
   frame(bounds, width, height) {
     const share = Math.max(...bounds.map(([low, high], k) => ((high - low) * this.unit[k]) / 2));
     this.zoom = Math.min(Math.max(0.8 / (share || 1), 1), 200);
-    this.focus(bounds.map(([low, high]) => (low + high) / 2), width, height);
+    this.focus(
+      bounds.map(([low, high]) => (low + high) / 2),
+      width,
+      height,
+    );
   }
 
   // Bring a point to the middle of the picture.
@@ -170,16 +181,25 @@ export class OrbitCamera {
   }
 
   matrix(width, height) {
-    const ct = Math.cos(this.turn), st = Math.sin(this.turn), cp = Math.cos(this.tilt), sp = Math.sin(this.tilt);
+    const ct = Math.cos(this.turn),
+      st = Math.sin(this.turn),
+      cp = Math.cos(this.tilt),
+      sp = Math.sin(this.tilt);
     // Rows of the rotation: right, up, towards the eye; the third data axis points up.
-    const right = [ct, st, 0], up = [-st * sp, ct * sp, cp], eye = [st * cp, -ct * cp, sp];
+    const right = [ct, st, 0],
+      up = [-st * sp, ct * sp, cp],
+      eye = [st * cp, -ct * cp, sp];
     const pixels = this.pixels * this.zoom;
     const row = (axis, factor) => axis.map((v, k) => v * this.unit[k] * factor);
     const dot = (r) => -(r[0] * this.middle[0] + r[1] * this.middle[1] + r[2] * this.middle[2]);
-    const x = row(right, (2 * pixels) / width), y = row(up, (2 * pixels) / height), z = row(eye, 1);
+    const x = row(right, (2 * pixels) / width),
+      y = row(up, (2 * pixels) / height),
+      z = row(eye, 1);
     // Perspective: w = 1 - z / DISTANCE; nearer points are larger.
-    const w = z.map((v) => -v / DISTANCE), w0 = 1 - dot(z) / DISTANCE;
-    const sx = (2 * this.shift[0]) / width, sy = (-2 * this.shift[1]) / height;
+    const w = z.map((v) => -v / DISTANCE),
+      w0 = 1 - dot(z) / DISTANCE;
+    const sx = (2 * this.shift[0]) / width,
+      sy = (-2 * this.shift[1]) / height;
     const out = new Float32Array(16);
     for (let k = 0; k < 3; k++) {
       out[4 * k] = x[k] + sx * w[k];
@@ -199,17 +219,20 @@ export class OrbitCamera {
 export function toPicture(m, [px, py, pz = 0], width, height) {
   const w = m[3] * px + m[7] * py + m[11] * pz + m[15];
   return [
-    ((m[0] * px + m[4] * py + m[8] * pz + m[12]) / w * 0.5 + 0.5) * width,
-    (0.5 - (m[1] * px + m[5] * py + m[9] * pz + m[13]) / w * 0.5) * height,
+    (((m[0] * px + m[4] * py + m[8] * pz + m[12]) / w) * 0.5 + 0.5) * width,
+    (0.5 - ((m[1] * px + m[5] * py + m[9] * pz + m[13]) / w) * 0.5) * height,
     w,
   ];
 }
 
 // All points at once: `at` holds 3 numbers a point; writes x, y and w of each.
 export function projectAll(m, at, count, width, height, out) {
-  const hw = width / 2, hh = height / 2;
+  const hw = width / 2,
+    hh = height / 2;
   for (let i = 0, j = 0; i < count; i++, j += 3) {
-    const px = at[j], py = at[j + 1], pz = at[j + 2];
+    const px = at[j],
+      py = at[j + 1],
+      pz = at[j + 2];
     const w = m[3] * px + m[7] * py + m[11] * pz + m[15];
     out[j] = ((m[0] * px + m[4] * py + m[8] * pz + m[12]) / w + 1) * hw;
     out[j + 1] = (1 - (m[1] * px + m[5] * py + m[9] * pz + m[13]) / w) * hh;

@@ -45,7 +45,10 @@ export function paintPoints(context, scene, table) {
   const at = scene.projected();
   const codes = scene.colour && cloud.codes(scene.colour, scene.frame);
   for (let k = 0; k < cloud.count; k++) {
-    const i = order[k], x = at[3 * i], y = at[3 * i + 1], w = at[3 * i + 2];
+    const i = order[k],
+      x = at[3 * i],
+      y = at[3 * i + 1],
+      w = at[3 * i + 2];
     const look = lookOf(scene, states[i], w);
     if (!(w > 0) || x < -look.r || y < -look.r || x > scene.width + look.r || y > scene.height + look.r) continue;
     const base = look.layer === 0 ? theme.grey : table[codes ? codes[i] : 0];

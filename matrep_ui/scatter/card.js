@@ -14,7 +14,9 @@ export function factsOf(scene, point) {
   if (cloud.hollow?.[point]) facts.push(["", cloud.hollowLabel]);
   const known = facts.some(([name]) => name === scene.colour?.name);
   if (scene.colour && !known) facts.push([scene.colour.name, colourText(scene, point)]);
-  scene.axes.forEach((axis, k) => facts.push([cloud.axes[axis].replace(/ \([^()]*\)$/, ""), show(scene.positionOf(point)[k])]));
+  scene.axes.forEach((axis, k) =>
+    facts.push([cloud.axes[axis].replace(/ \([^()]*\)$/, ""), show(scene.positionOf(point)[k])]),
+  );
   return facts;
 }
 
@@ -47,7 +49,9 @@ export class Card {
     }
     this.element.replaceChildren(
       el("div", { class: "card-head" }, swatch, el("strong", { text: cloud.nameOf(point), dir: "auto" })),
-      el("div", { class: "card-id", text: cloud.ids[point], dir: "auto" }), list);
+      el("div", { class: "card-id", text: cloud.ids[point], dir: "auto" }),
+      list,
+    );
     this.element.hidden = false;
     const { offsetWidth: w, offsetHeight: h } = this.element;
     const onLeft = x + 16 + w > stage.clientWidth || (selected && x - w - 16 > 4);

@@ -45,7 +45,12 @@ class Cloud {
     this.steps = [];
     for (let i = 0; rest[`frames${i}`]; i++) {
       const part = rest[`frames${i}`];
-      const chunk = { q: part.arrays.frames, scale: part.header.scale, origin: part.header.origin, header: part.header };
+      const chunk = {
+        q: part.arrays.frames,
+        scale: part.header.scale,
+        origin: part.header.origin,
+        header: part.header,
+      };
       this.chunks.push(chunk);
       part.arrays.steps.forEach((step, local) => {
         this.frames.push({ chunk, local });
@@ -53,11 +58,15 @@ class Cloud {
       });
     }
     this.last = this.steps.length - 1;
-    this.bounds = this.axes.map((_, axis) => this.chunks.reduce(
-      ([low, high], { scale, origin, header }) => [
-        Math.min(low, origin[axis] + scale * header.low[axis]),
-        Math.max(high, origin[axis] + scale * header.high[axis]),
-      ], [Infinity, -Infinity]));
+    this.bounds = this.axes.map((_, axis) =>
+      this.chunks.reduce(
+        ([low, high], { scale, origin, header }) => [
+          Math.min(low, origin[axis] + scale * header.low[axis]),
+          Math.max(high, origin[axis] + scale * header.high[axis]),
+        ],
+        [Infinity, -Infinity],
+      ),
+    );
     if (this.dims === 1) this.spread = Float32Array.from({ length: this.count }, (_, i) => scatterOf(i));
     this.indexOf = new Map(this.ids.map((id, i) => [id, i]));
   }
@@ -72,7 +81,9 @@ class Cloud {
   // Positions of all points on up to three axes at a time, into `out` (3 numbers a point).
   place(time, axes, out) {
     const { first, second, share } = this.around(time);
-    const a = this.frames[first], b = this.frames[second], { dims, count } = this;
+    const a = this.frames[first],
+      b = this.frames[second],
+      { dims, count } = this;
     for (let k = 0; k < 3; k++) {
       const axis = axes[k];
       if (axis === undefined) {
@@ -80,10 +91,13 @@ class Cloud {
         for (let i = 0; i < count; i++) out[3 * i + k] = fill ? fill[i] : 0;
         continue;
       }
-      const qa = a.chunk.q, qb = b.chunk.q;
-      const sa = a.chunk.scale * (1 - share), sb = b.chunk.scale * share;
+      const qa = a.chunk.q,
+        qb = b.chunk.q;
+      const sa = a.chunk.scale * (1 - share),
+        sb = b.chunk.scale * share;
       const base = a.chunk.origin[axis] * (1 - share) + b.chunk.origin[axis] * share;
-      let ia = a.local * count * dims + axis, ib = b.local * count * dims + axis;
+      let ia = a.local * count * dims + axis,
+        ib = b.local * count * dims + axis;
       for (let i = 0; i < count; i++, ia += dims, ib += dims) out[3 * i + k] = base + sa * qa[ia] + sb * qb[ib];
     }
     return out;
@@ -98,7 +112,8 @@ class Cloud {
   // The smallest box that holds these points (all, where none is given) at a frame on these axes: [[low, high], …].
   boundsAt(frame, axes, points) {
     return axes.map((axis) => {
-      let low = Infinity, high = -Infinity;
+      let low = Infinity,
+        high = -Infinity;
       for (let k = 0; k < (points.length || this.count); k++) {
         const value = this.at(points.length ? points[k] : k, frame, axis);
         if (value < low) low = value;
@@ -110,14 +125,17 @@ class Cloud {
 
   // How many points lie where along one axis at a time: `bins` counts between low and high, smoothed.
   density(positions, low, high, bins) {
-    const counts = new Float32Array(bins), out = new Float32Array(bins), width = (high - low) / bins;
+    const counts = new Float32Array(bins),
+      out = new Float32Array(bins),
+      width = (high - low) / bins;
     for (let i = 0; i < this.count; i++) {
       const bin = Math.floor((positions[3 * i] - low) / width);
       if (bin >= 0 && bin < bins) counts[bin]++;
     }
     const reach = 4;
     for (let b = 0; b < bins; b++) {
-      for (let k = -2 * reach; k <= 2 * reach; k++) out[b] += (counts[b + k] ?? 0) * Math.exp(-(k * k) / (2 * reach * reach / 4));
+      for (let k = -2 * reach; k <= 2 * reach; k++)
+        out[b] += (counts[b + k] ?? 0) * Math.exp(-(k * k) / ((2 * reach * reach) / 4));
     }
     return out;
   }

@@ -4,11 +4,48 @@ import { NONE } from "./cloud.js";
 
 // Groups: told apart in every pair with normal sight and with each of the three kinds of colour blindness (at least
 // 0.07 apart in OKLab), and clear of the background they are made for. The first eight of LIGHT follow Okabe and Ito.
-const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b3a9e", "#8c1c4a", "#995380", "#4d1d07", "#9a79ef", "#102864"];
-const DARK = ["#3dbffc", "#e67502", "#45f3ae", "#caa5b7", "#dcd838", "#798abd", "#5858f7", "#d02b34", "#a78375", "#895bb5", "#a0be6f", "#bfe4fb"];
+const LIGHT = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  "#5b3a9e",
+  "#8c1c4a",
+  "#995380",
+  "#4d1d07",
+  "#9a79ef",
+  "#102864",
+];
+const DARK = [
+  "#3dbffc",
+  "#e67502",
+  "#45f3ae",
+  "#caa5b7",
+  "#dcd838",
+  "#798abd",
+  "#5858f7",
+  "#d02b34",
+  "#a78375",
+  "#895bb5",
+  "#a0be6f",
+  "#bfe4fb",
+];
 
 // Numbers: viridis, without the end that would vanish in the background.
-const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+const VIRIDIS = [
+  "#440154",
+  "#482878",
+  "#3e4989",
+  "#31688e",
+  "#26828e",
+  "#1f9e89",
+  "#35b779",
+  "#6ece58",
+  "#b5de2b",
+  "#fde725",
+];
 
 export const css = ([r, g, b], alpha = 1) => (alpha === 1 ? `rgb(${r},${g},${b})` : `rgba(${r},${g},${b},${alpha})`);
 const fromHex = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
@@ -68,5 +105,7 @@ export function ramp(share, theme) {
 // The number that a code of a scale stands for.
 export function valueOfCode(colour, code) {
   const share = code / 250;
-  return colour.log ? colour.low * (colour.high / colour.low) ** share : colour.low + (colour.high - colour.low) * share;
+  return colour.log
+    ? colour.low * (colour.high / colour.low) ** share
+    : colour.low + (colour.high - colour.low) * share;
 }

@@ -78,7 +78,10 @@ export class GlRenderer {
   build() {
     const { gl } = this;
     const program = gl.createProgram();
-    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    for (const [kind, source] of [
+      [gl.VERTEX_SHADER, VERTEX],
+      [gl.FRAGMENT_SHADER, FRAGMENT],
+    ]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
@@ -161,13 +164,22 @@ export class GlRenderer {
     const { first, second, share } = cloud.around(scene.time);
     const ends = [cloud.frames[first], cloud.frames[second]];
     ends.forEach(({ chunk, local }, end) => {
-      const scale = [0, 0, 0], origin = [0, 0, 0];
+      const scale = [0, 0, 0],
+        origin = [0, 0, 0];
       ["x", "y", "z"].forEach((letter, k) => {
-        const place = inputs[`${letter}${end}`], axis = axes[k];
+        const place = inputs[`${letter}${end}`],
+          axis = axes[k];
         if (axis !== undefined) {
           this.buffer(chunk.q, gl.ARRAY_BUFFER);
           gl.enableVertexAttribArray(place);
-          gl.vertexAttribPointer(place, 1, gl.SHORT, false, cloud.dims * 2, (local * cloud.count * cloud.dims + axis) * 2);
+          gl.vertexAttribPointer(
+            place,
+            1,
+            gl.SHORT,
+            false,
+            cloud.dims * 2,
+            (local * cloud.count * cloud.dims + axis) * 2,
+          );
           scale[k] = chunk.scale;
           origin[k] = chunk.origin[axis];
         } else if (k === 1 && cloud.spread) {
@@ -204,8 +216,14 @@ export class GlRenderer {
     gl.uniform1f(uniforms.depth, scene.deep ? 1 : 0);
     gl.uniform1f(uniforms.opacity, scene.opacity);
     gl.uniform4fv(uniforms.context, [...theme.grey.map((v) => v / 255), 0.28]);
-    gl.uniform3fv(uniforms.background, theme.background.map((v) => v / 255));
-    gl.uniform3fv(uniforms.ink, theme.ink.map((v) => v / 255));
+    gl.uniform3fv(
+      uniforms.background,
+      theme.background.map((v) => v / 255),
+    );
+    gl.uniform3fv(
+      uniforms.ink,
+      theme.ink.map((v) => v / 255),
+    );
     this.buffer(scene.order, gl.ELEMENT_ARRAY_BUFFER);
     gl.drawElements(gl.POINTS, cloud.count, gl.UNSIGNED_INT, 0);
   }

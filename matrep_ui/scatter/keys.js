@@ -7,18 +7,20 @@ const TURN = 24; // CSS pixels of dragging that one press of shift and an arrow 
 const SCRUBBING = [" ", "Home", "End", "PageUp", "PageDown"];
 
 export function pressed(viewer, event) {
-  const { scene } = viewer, arrow = ARROWS[event.key];
+  const { scene, pointing } = viewer,
+    arrow = ARROWS[event.key];
   if (!scene.cloud || event.altKey || event.ctrlKey || event.metaKey) return;
   if (arrow && event.shiftKey) {
     viewer.dragged(arrow[0] * -TURN, arrow[1] * -TURN, !scene.deep);
     viewer.dragEnded();
   } else if (arrow) {
-    const next = pointTowards(scene, viewer.cursor, ...arrow);
-    if (next >= 0) viewer.setCursor(next);
-  } else if (event.key === "Enter" && viewer.cursor >= 0) {
-    viewer.pick(viewer.cursor, event.shiftKey);
+    const from = pointing.cursor < 0 ? (viewer.selected.at(-1) ?? -1) : pointing.cursor;
+    const next = pointTowards(scene, from, ...arrow);
+    if (next >= 0) pointing.walkTo(next);
+  } else if (event.key === "Enter" && pointing.cursor >= 0) {
+    viewer.pick(pointing.cursor, event.shiftKey);
   } else if (event.key === "Escape") {
-    viewer.setCursor(-1);
+    pointing.walkTo(-1);
     viewer.select([]);
   } else if (event.key === "+" || event.key === "=") {
     viewer.zoom(1.25, scene.width / 2, scene.height / 2);

@@ -37,7 +37,9 @@ export class Legend {
       for (let i = 0; i < codes.length; i++) counts[codes[i]]++;
       rows.push(el("div", { class: "legend-title", text: colour.name }));
       if (colour.kind === "categories") {
-        colour.labels.forEach((label, code) => counts[code] && rows.push(this.row(code, label, counts[code], css(table[code]))));
+        colour.labels.forEach(
+          (label, code) => counts[code] && rows.push(this.row(code, label, counts[code], css(table[code]))),
+        );
       } else {
         rows.push(scaleBar(colour, theme));
       }
@@ -45,11 +47,22 @@ export class Legend {
     }
     const hollow = cloud.hollow ? cloud.hollow.reduce((sum, flag) => sum + flag, 0) : 0;
     if (hollow) {
-      rows.push(el("div", { class: "legend-row note" },
-        el("span", { class: "swatch hollow" }), el("span", { class: "name", text: cloud.hollowLabel }),
-        el("span", { class: "count", text: count(hollow) })));
+      rows.push(
+        el(
+          "div",
+          { class: "legend-row note" },
+          el("span", { class: "swatch hollow" }),
+          el("span", { class: "name", text: cloud.hollowLabel }),
+          el("span", { class: "count", text: count(hollow) }),
+        ),
+      );
     }
-    this.all = el("button", { type: "button", class: "text-button", text: "Show all groups", onclick: () => this.onToggle(null) });
+    this.all = el("button", {
+      type: "button",
+      class: "text-button",
+      text: "Show all groups",
+      onclick: () => this.onToggle(null),
+    });
     rows.push(this.all, el("div", { class: "legend-total", text: `${count(cloud.count)} ${cloud.noun}` }));
     this.element.replaceChildren(...rows);
   }
@@ -57,10 +70,18 @@ export class Legend {
   row(code, label, number, colour) {
     const swatch = el("span", { class: "swatch" });
     swatch.style.setProperty("--swatch", colour);
-    const button = el("button", {
-      class: "legend-row", type: "button", title: `${label}: ${count(number)}. Click to show or grey out; double-click for this one alone.`,
-      onclick: (event) => this.onToggle(code, event.detail === 2 || event.altKey),
-    }, swatch, el("span", { class: "name", text: label, dir: "auto" }), el("span", { class: "count", text: count(number) }));
+    const button = el(
+      "button",
+      {
+        class: "legend-row",
+        type: "button",
+        title: `${label}: ${count(number)}. Click to show or grey out; double-click for this one alone.`,
+        onclick: (event) => this.onToggle(code, event.detail === 2 || event.altKey),
+      },
+      swatch,
+      el("span", { class: "name", text: label, dir: "auto" }),
+      el("span", { class: "count", text: count(number) }),
+    );
     button.dataset.code = code;
     this.buttons.set(code, button);
     return button;
@@ -73,7 +94,15 @@ function scaleBar(colour, theme) {
   bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const unit = colour.unit ? ` ${colour.unit}` : "";
   const middle = colour.log ? Math.sqrt(colour.low * colour.high) : (colour.low + colour.high) / 2;
-  return el("div", { class: "scale" }, bar, el("div", { class: "scale-ends" },
-    ...[colour.low, middle, colour.high].map((value) => el("span", { text: show(value, 3) }))),
-  el("div", { class: "scale-unit", text: [unit.trim(), colour.log ? "log scale" : ""].filter(Boolean).join(", ") }));
+  return el(
+    "div",
+    { class: "scale" },
+    bar,
+    el(
+      "div",
+      { class: "scale-ends" },
+      ...[colour.low, middle, colour.high].map((value) => el("span", { text: show(value, 3) })),
+    ),
+    el("div", { class: "scale-unit", text: [unit.trim(), colour.log ? "log scale" : ""].filter(Boolean).join(", ") }),
+  );
 }

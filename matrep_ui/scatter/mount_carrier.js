@@ -30,10 +30,12 @@ export default function carry({ data, parentElement }) {
     part.holders.add(parentElement);
     if (!known) {
       hub.parts.set(id, part);
-      inflated(data).then(
-        (bytes) => (part.bytes = bytes),
-        () => (part.failed = true), // a browser without DecompressionStream
-      ).then(() => hub.tell());
+      inflated(data)
+        .then(
+          (bytes) => (part.bytes = bytes),
+          () => (part.failed = true), // a browser without DecompressionStream
+        )
+        .then(() => hub.tell());
     }
   }
   return () => release(parentElement);

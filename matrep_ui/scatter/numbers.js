@@ -6,7 +6,12 @@ export function show(value, digits = 4) {
   const size = Math.abs(value);
   if (size >= 1e7 || (size > 0 && size < 1e-4)) return value.toExponential(2).replace("-", "−").replace("e+", "e");
   const places = size === 0 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-  return group(value.toFixed(Math.min(places, 8)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""));
+  return group(
+    value
+      .toFixed(Math.min(places, 8))
+      .replace(/(\.\d*?)0+$/, "$1")
+      .replace(/\.$/, ""),
+  );
 }
 
 export const count = (value) => group(String(value));

@@ -5,12 +5,18 @@ import { css } from "./colour.js";
 import { lookOf } from "./canvas2d.js";
 import { toPicture } from "./camera.js";
 
-const MOST_LABELS = 14, MOST_TRAIL_PIECES = 12_000, LABEL = 12;
+const NOTHING = { hover: -1, cursor: -1 };
+const MOST_LABELS = 14,
+  MOST_TRAIL_PIECES = 12_000,
+  LABEL = 12;
 
-export function overlayItems(scene, { selected, hover, cursor, lasso, trails, table }) {
+export function overlayItems(scene, { selected, lasso, trails, table }, { hover, cursor } = NOTHING) {
   const items = scene.cloud.spread ? densityItems(scene) : [];
   if (trails && scene.cloud.last > 0) items.push(...trailItems(scene, selected, table));
-  for (const [point, colour] of [[cursor, scene.theme.primary], [hover, scene.theme.ink]]) {
+  for (const [point, colour] of [
+    [cursor, scene.theme.primary],
+    [hover, scene.theme.ink],
+  ]) {
     if (point < 0) continue;
     const [x, y, w] = screenOf(scene, point);
     items.push({ ring: [x, y, lookOf(scene, scene.states[point], w).r + 3.5], colour: css(colour), width: 1.8 });
@@ -33,12 +39,14 @@ function densityItems(scene) {
   const { cloud, theme, width, matrix, height } = scene;
   scene.projected();
   const bins = Math.max(20, Math.round(width / 3));
-  const low = (-1 - matrix[12]) / matrix[0], high = (1 - matrix[12]) / matrix[0];
+  const low = (-1 - matrix[12]) / matrix[0],
+    high = (1 - matrix[12]) / matrix[0];
   const heights = cloud.density(scene.positions, low, high, bins);
   const most = Math.max(...heights);
   if (!(most > 0)) return [];
   const yOf = (y) => toPicture(matrix, [0, y], width, height)[1];
-  const floor = yOf(0.58), top = yOf(1.05);
+  const floor = yOf(0.58),
+    top = yOf(1.05);
   const line = [...heights].map((h, k) => [((k + 0.5) / bins) * width, floor - (h / most) * (floor - top)]);
   return [
     { area: [[line[0][0], floor], ...line, [line[bins - 1][0], floor]], colour: css(theme.primary, 0.15) },
@@ -52,7 +60,8 @@ function trailItems(scene, selected, table) {
   const { cloud, axes, matrix, width, height, time, theme } = scene;
   const most = Math.max(1, Math.floor(MOST_TRAIL_PIECES / cloud.frames.length));
   const codes = scene.colour && cloud.codes(scene.colour, scene.frame);
-  const now = Math.floor(time), items = [];
+  const now = Math.floor(time),
+    items = [];
   for (const point of selected.slice(0, most)) {
     const way = cloud.frames.map((_, frame) => {
       const at = axes.map((axis) => cloud.at(point, frame, axis));
@@ -71,21 +80,37 @@ function trailItems(scene, selected, table) {
 // Names beside the selected points, each where it covers no other name; those without room are left out.
 function labelItems(scene, selected) {
   const { theme, width, height } = scene;
-  const taken = [], items = [];
+  const taken = [],
+    items = [];
   for (const point of selected) {
     if (items.length === MOST_LABELS) break;
     const [x, y, w] = screenOf(scene, point);
     if (!(w > 0) || x < 0 || y < 0 || x > width || y > height) continue;
     const text = shorten(scene.cloud.nameOf(point));
-    const long = text.length * LABEL * 0.56, gap = lookOf(scene, scene.states[point], w).r + 8;
-    const places = [["start", x + gap, y], ["end", x - gap, y], ["middle", x, y - gap - 5], ["middle", x, y + gap + 5]];
+    const long = text.length * LABEL * 0.56,
+      gap = lookOf(scene, scene.states[point], w).r + 8;
+    const places = [
+      ["start", x + gap, y],
+      ["end", x - gap, y],
+      ["middle", x, y - gap - 5],
+      ["middle", x, y + gap + 5],
+    ];
     for (const [align, px, py] of places) {
       const left = align === "start" ? px : align === "end" ? px - long : px - long / 2;
       const box = [left, py - 8, left + long, py + 8];
       if (box[0] < 0 || box[2] > width || box[1] < 0 || box[3] > height) continue;
       if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
       taken.push(box);
-      items.push({ text, x: px, y: py, size: LABEL, align, weight: 600, colour: css(theme.ink), halo: css(theme.background, 0.9) });
+      items.push({
+        text,
+        x: px,
+        y: py,
+        size: LABEL,
+        align,
+        weight: 600,
+        colour: css(theme.ink),
+        halo: css(theme.background, 0.9),
+      });
       break;
     }
   }

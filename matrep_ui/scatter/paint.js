@@ -65,29 +65,38 @@ function write(context, { text, x, y, colour, size, align, weight, turn, halo },
 
 const MARKUP = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 // Texts as XML holds them; what XML cannot hold (control characters) becomes the replacement character.
-const escaped = (text) => text.replace(/[&<>"]/g, (sign) => MARKUP[sign]).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd");
+const escaped = (text) =>
+  text
+    .replace(/[&<>"]/g, (sign) => MARKUP[sign])
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd");
 const short = (value) => String(Math.round(value * 100) / 100);
 
 export function toSvg(items) {
-  return items.map((item) => {
-    const alpha = item.alpha === undefined || item.alpha === 1 ? "" : ` opacity="${short(item.alpha)}"`;
-    const dash = item.dash ? ` stroke-dasharray="${item.dash.join(" ")}"` : "";
-    const stroked = `stroke="${item.colour}" stroke-width="${item.width}"${dash}`;
-    if (item.line || item.area) {
-      const points = (item.line ?? item.area).map(([x, y]) => `${short(x)},${short(y)}`).join(" ");
-      return item.line
-        ? `<polyline points="${points}" fill="none" stroke-linejoin="round" ${stroked}${alpha}/>`
-        : `<polygon points="${points}" fill="${item.colour}"${alpha}/>`;
-    }
-    if (item.ring || item.disc) {
-      const [x, y, r] = item.ring ?? item.disc;
-      const edge = item.edge && item.width > 0.1 ? ` stroke="${item.edge}" stroke-width="${short(item.width)}"` : "";
-      const look = item.ring ? `fill="${item.fill ?? "none"}" ${stroked}` : `fill="${item.colour}"${edge}`;
-      return `<circle cx="${short(x)}" cy="${short(y)}" r="${short(r)}" ${look}${alpha}/>`;
-    }
-    const turn = item.turn ? ` transform="rotate(${item.turn} ${short(item.x)} ${short(item.y)})"` : "";
-    const halo = item.halo ? ` stroke="${item.halo}" stroke-width="3.5" paint-order="stroke" stroke-linejoin="round"` : "";
-    return `<text x="${short(item.x)}" y="${short(item.y)}" fill="${item.colour}" font-size="${item.size}" font-weight="${item.weight ?? 400}" `
-      + `text-anchor="${item.align ?? "middle"}" dominant-baseline="central"${turn}${halo}${alpha}>${escaped(item.text)}</text>`;
-  }).join("\n");
+  return items
+    .map((item) => {
+      const alpha = item.alpha === undefined || item.alpha === 1 ? "" : ` opacity="${short(item.alpha)}"`;
+      const dash = item.dash ? ` stroke-dasharray="${item.dash.join(" ")}"` : "";
+      const stroked = `stroke="${item.colour}" stroke-width="${item.width}"${dash}`;
+      if (item.line || item.area) {
+        const points = (item.line ?? item.area).map(([x, y]) => `${short(x)},${short(y)}`).join(" ");
+        return item.line
+          ? `<polyline points="${points}" fill="none" stroke-linejoin="round" ${stroked}${alpha}/>`
+          : `<polygon points="${points}" fill="${item.colour}"${alpha}/>`;
+      }
+      if (item.ring || item.disc) {
+        const [x, y, r] = item.ring ?? item.disc;
+        const edge = item.edge && item.width > 0.1 ? ` stroke="${item.edge}" stroke-width="${short(item.width)}"` : "";
+        const look = item.ring ? `fill="${item.fill ?? "none"}" ${stroked}` : `fill="${item.colour}"${edge}`;
+        return `<circle cx="${short(x)}" cy="${short(y)}" r="${short(r)}" ${look}${alpha}/>`;
+      }
+      const turn = item.turn ? ` transform="rotate(${item.turn} ${short(item.x)} ${short(item.y)})"` : "";
+      const halo = item.halo
+        ? ` stroke="${item.halo}" stroke-width="3.5" paint-order="stroke" stroke-linejoin="round"`
+        : "";
+      return (
+        `<text x="${short(item.x)}" y="${short(item.y)}" fill="${item.colour}" font-size="${item.size}" font-weight="${item.weight ?? 400}" ` +
+        `text-anchor="${item.align ?? "middle"}" dominant-baseline="central"${turn}${halo}${alpha}>${escaped(item.text)}</text>`
+      );
+    })
+    .join("\n");
 }

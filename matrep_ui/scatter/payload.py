@@ -180,7 +180,9 @@ class ScatterPayload:
         return _pack("frames", header, {"frames": frames, "steps": np.asarray(self.steps[which], np.int32)})
 
     def _points(self) -> bytes:
-        arrays: dict[str, np.ndarray] = {f"number{i}": np.asarray(v, np.float32) for i, v in enumerate(self.numbers.values())}
+        arrays: dict[str, np.ndarray] = {
+            f"number{i}": np.asarray(v, np.float32) for i, v in enumerate(self.numbers.values())
+        }
         texts = []
         for index, (name, values) in enumerate(self.texts.items()):
             values = [str(v) for v in values]

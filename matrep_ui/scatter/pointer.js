@@ -5,7 +5,11 @@ const STILL = 4; // CSS pixels a press may move and still be a click
 
 export function listen(surface, on, lassoMode) {
   const active = new Map(); // pointer id -> [x, y]
-  let start = null, moved = false, path = null, other = false, pinch = 0;
+  let start = null,
+    moved = false,
+    path = null,
+    other = false,
+    pinch = 0;
 
   const place = (event) => {
     const box = surface.getBoundingClientRect();
@@ -80,10 +84,14 @@ export function listen(surface, on, lassoMode) {
   surface.addEventListener("pointerleave", () => active.size || on.leave());
   surface.addEventListener("dblclick", () => on.reset());
   surface.addEventListener("contextmenu", (event) => event.preventDefault());
-  surface.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const [x, y] = place(event);
-    const lines = event.deltaMode === 1 ? 16 : 1;
-    on.zoom(Math.exp(-Math.max(-200, Math.min(200, event.deltaY * lines)) * (event.ctrlKey ? 0.01 : 0.002)), x, y);
-  }, { passive: false });
+  surface.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      const [x, y] = place(event);
+      const lines = event.deltaMode === 1 ? 16 : 1;
+      on.zoom(Math.exp(-Math.max(-200, Math.min(200, event.deltaY * lines)) * (event.ctrlKey ? 0.01 : 0.002)), x, y);
+    },
+    { passive: false },
+  );
 }

@@ -3,7 +3,10 @@
 import { projectAll } from "./camera.js";
 
 // The layers of a point, drawn in this order: grey context, plain, found by the search, selected.
-export const CONTEXT = 0, PLAIN = 1, FOUND = 2, CHOSEN = 3;
+export const CONTEXT = 0,
+  PLAIN = 1,
+  FOUND = 2,
+  CHOSEN = 3;
 const HOLLOW = 4;
 export const ASIDE = 8; // left out by a filter or by the search, though it may be selected
 
@@ -92,7 +95,8 @@ export class Scene {
   }
 
   depthKeys() {
-    const at = this.projected(), { count } = this.cloud;
+    const at = this.projected(),
+      { count } = this.cloud;
     this.keys ??= new Uint8Array(count);
     if (this.keys.length !== count) this.keys = new Uint8Array(count);
     for (let i = 0; i < count; i++) this.keys[i] = Math.min(Math.max((1.6 - at[3 * i + 2]) * 212, 0), 255);

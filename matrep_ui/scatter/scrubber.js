@@ -7,8 +7,13 @@ import { el, icon, ICONS } from "./dom.js";
 import { count, show } from "./numbers.js";
 import { paint } from "./paint.js";
 
-const LEFT = 62, RIGHT = 46, TOP = 20, FOOT = 22;
-const CURVE_HEIGHT = 118, PLAIN_HEIGHT = 44, MARKS_HEIGHT = 22;
+const LEFT = 62,
+  RIGHT = 46,
+  TOP = 20,
+  FOOT = 22;
+const CURVE_HEIGHT = 118,
+  PLAIN_HEIGHT = 44,
+  MARKS_HEIGHT = 22;
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const FRAMES_A_SECOND = 10;
 const REST_AFTER_KEY = 350; // ms without a further key
@@ -21,17 +26,27 @@ export class Scrubber {
     this.speed = 1;
     this.button = el("button", { type: "button", class: "play", title: "Play (space)", onclick: () => this.toggle() });
     this.speedButton = el("button", {
-      type: "button", class: "speed", title: "Speed of play",
+      type: "button",
+      class: "speed",
+      title: "Speed of play",
       onclick: () => this.setSpeed(SPEEDS[(SPEEDS.indexOf(this.speed) + 1) % SPEEDS.length]),
     });
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.cursor = el("div", { class: "cursor" });
     this.marks = el("div", { class: "marks" });
-    this.track = el("div", { class: "track", tabindex: "0", role: "slider", "aria-label": "Training step", "aria-valuemin": "0" },
-      this.canvas, this.cursor);
+    this.track = el(
+      "div",
+      { class: "track", tabindex: "0", role: "slider", "aria-label": "Training step", "aria-valuemin": "0" },
+      this.canvas,
+      this.cursor,
+    );
     this.readout = el("div", { class: "readout" });
-    this.element = el("div", { class: "scrub", hidden: true },
-      el("div", { class: "scrub-side" }, this.button, this.speedButton), el("div", { class: "scrub-main" }, this.track, this.marks, this.readout));
+    this.element = el(
+      "div",
+      { class: "scrub", hidden: true },
+      el("div", { class: "scrub-side" }, this.button, this.speedButton),
+      el("div", { class: "scrub-main" }, this.track, this.marks, this.readout),
+    );
     this.listen();
     this.setSpeed(1);
     this.setPlaying(false);
@@ -44,10 +59,18 @@ export class Scrubber {
     this.height = (cloud.curve ? CURVE_HEIGHT : PLAIN_HEIGHT) + this.top - TOP;
     this.track.style.height = `${this.height}px`;
     this.track.setAttribute("aria-valuemax", String(cloud.last));
-    this.marks.replaceChildren(...cloud.marks.map((mark, k) => el("button", {
-      type: "button", class: "mark", text: String(k + 1), title: `Step ${count(mark.step)}: ${mark.label}`,
-      "aria-label": `Go to step ${count(mark.step)}: ${mark.label}`, onclick: () => this.goTo(cloud.frameOfStep(mark.step)),
-    })));
+    this.marks.replaceChildren(
+      ...cloud.marks.map((mark, k) =>
+        el("button", {
+          type: "button",
+          class: "mark",
+          text: String(k + 1),
+          title: `Step ${count(mark.step)}: ${mark.label}`,
+          "aria-label": `Go to step ${count(mark.step)}: ${mark.label}`,
+          onclick: () => this.goTo(cloud.frameOfStep(mark.step)),
+        }),
+      ),
+    );
     this.drawn = null;
   }
 
@@ -73,7 +96,8 @@ export class Scrubber {
     this.time = time;
     if (!this.cloud || this.element.hidden) return;
     const { steps, curve } = this.cloud;
-    const frame = Math.round(time), between = Math.abs(time - frame) > 1e-6;
+    const frame = Math.round(time),
+      between = Math.abs(time - frame) > 1e-6;
     const { first, second, share } = this.cloud.around(time);
     const step = between ? Math.round(steps[first] + (steps[second] - steps[first]) * share) : steps[frame];
     this.cursor.style.transform = `translateX(${this.xOf(time)}px)`;
@@ -82,15 +106,21 @@ export class Scrubber {
     if (curve) {
       const k = nearest(curve.steps, step);
       for (const name of ["train", "eval"]) {
-        if (Number.isFinite(curve[name][k])) parts.push(`${name} ${show(curve[name][k], 3)}${curve.unit ? ` ${curve.unit}` : ""}`);
+        if (Number.isFinite(curve[name][k]))
+          parts.push(`${name} ${show(curve[name][k], 3)}${curve.unit ? ` ${curve.unit}` : ""}`);
       }
     }
-    this.stampText = between ? `between steps ${count(steps[first])} and ${count(steps[second])}` : parts[0].toLowerCase();
-    const place = between ? `in-between: positions mixed from steps ${count(steps[first])} and ${count(steps[second])}`
+    this.stampText = between
+      ? `between steps ${count(steps[first])} and ${count(steps[second])}`
+      : parts[0].toLowerCase();
+    const place = between
+      ? `in-between: positions mixed from steps ${count(steps[first])} and ${count(steps[second])}`
       : `frame ${count(frame + 1)} of ${count(steps.length)}`;
     this.readout.replaceChildren(
-      el("strong", { text: parts[0] }), ...parts.slice(1).map((text) => el("span", { text })),
-      el("span", { class: between ? "between-note" : "frame-note", text: place }));
+      el("strong", { text: parts[0] }),
+      ...parts.slice(1).map((text) => el("span", { text })),
+      el("span", { class: between ? "between-note" : "frame-note", text: place }),
+    );
     this.track.setAttribute("aria-valuenow", String(frame));
     this.track.setAttribute("aria-valuetext", `${parts.join(", ")}, ${place}`);
   }
@@ -128,10 +158,17 @@ export class Scrubber {
 
   // Also given the keys of the picture that are meant for the scrubber; says whether it took the key.
   key(event) {
-    const frame = Math.round(this.time), { last } = this.cloud;
+    const frame = Math.round(this.time),
+      { last } = this.cloud;
     const to = {
-      ArrowRight: frame + 1, ArrowUp: frame + 1, ArrowLeft: frame - 1, ArrowDown: frame - 1,
-      PageUp: frame + 10, PageDown: frame - 10, Home: 0, End: last,
+      ArrowRight: frame + 1,
+      ArrowUp: frame + 1,
+      ArrowLeft: frame - 1,
+      ArrowDown: frame - 1,
+      PageUp: frame + 10,
+      PageDown: frame - 10,
+      Home: 0,
+      End: last,
     }[event.key];
     if (event.key === " ") this.toggle();
     else if (to === undefined) return false;
@@ -163,7 +200,8 @@ export class Scrubber {
       return;
     }
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    let time = this.time >= this.cloud.last ? 0 : this.time, before = performance.now();
+    let time = this.time >= this.cloud.last ? 0 : this.time,
+      before = performance.now();
     const tick = (now) => {
       time += Math.min(Math.max(now - before, 0) / 1000, 0.1) * FRAMES_A_SECOND * this.speed;
       before = now; // the first time stamp may lie before the press
@@ -191,7 +229,8 @@ export class Scrubber {
     const key = [this.cloud, theme, ratio, this.track.clientWidth];
     if (this.drawn && key.every((value, k) => value === this.drawn[k])) return;
     this.drawn = key;
-    const { canvas, height } = this, width = this.track.clientWidth;
+    const { canvas, height } = this,
+      width = this.track.clientWidth;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
     const context = canvas.getContext("2d");
@@ -205,10 +244,29 @@ export class Scrubber {
 
   items(theme, width, height) {
     const { steps, last, curve } = this.cloud;
-    const muted = css(theme.muted), line = css(theme.line), floor = height - FOOT;
-    const items = [{ line: [[LEFT, floor], [width - RIGHT, floor]], colour: css(theme.grey), width: 1 }];
+    const muted = css(theme.muted),
+      line = css(theme.line),
+      floor = height - FOOT;
+    const items = [
+      {
+        line: [
+          [LEFT, floor],
+          [width - RIGHT, floor],
+        ],
+        colour: css(theme.grey),
+        width: 1,
+      },
+    ];
     if (this.inner / last >= 3) {
-      for (let i = 0; i <= last; i++) items.push({ line: [[this.xOf(i), floor], [this.xOf(i), floor + 4]], colour: css(theme.grey), width: 1 });
+      for (let i = 0; i <= last; i++)
+        items.push({
+          line: [
+            [this.xOf(i), floor],
+            [this.xOf(i), floor + 4],
+          ],
+          colour: css(theme.grey),
+          width: 1,
+        });
     }
     for (const step of this.stepTicks()) {
       items.push({ text: count(step), x: this.xOf(this.timeOfStep(step)), y: floor + 13, colour: muted, size: 11 });
@@ -216,7 +274,15 @@ export class Scrubber {
     items.push({ text: "step", x: LEFT - 14, y: floor + 13, colour: muted, size: 11, align: "end" });
     for (const { step } of this.cloud.marks) {
       const x = this.xOf(this.timeOfStep(step));
-      items.push({ line: [[x, this.top - MARKS_HEIGHT], [x, floor]], colour: css(theme.grey), width: 1, dash: [1, 3] });
+      items.push({
+        line: [
+          [x, this.top - MARKS_HEIGHT],
+          [x, floor],
+        ],
+        colour: css(theme.grey),
+        width: 1,
+        dash: [1, 3],
+      });
     }
     if (curve) items.push(...this.curveItems(theme, floor, muted, line, width));
     return items;
@@ -225,12 +291,14 @@ export class Scrubber {
   // Steps worth a number: the ends, the powers of ten, then their 2 and 5 fold, where there is room.
   stepTicks() {
     const { steps, last } = this.cloud;
-    const end = steps[last], wanted = [steps[0], end];
+    const end = steps[last],
+      wanted = [steps[0], end];
     for (const m of [1, 5, 2]) for (let p = 1; p <= end; p *= 10) wanted.push(m * p);
     const placed = [];
     for (const step of wanted) {
       if (step < steps[0] || step > end) continue;
-      const x = this.xOf(this.timeOfStep(step)), half = count(step).length * 3.4 + 6;
+      const x = this.xOf(this.timeOfStep(step)),
+        half = count(step).length * 3.4 + 6;
       if (placed.every((other) => Math.abs(other.x - x) > other.half + half)) placed.push({ step, x, half });
     }
     return placed.map((tick) => tick.step);
@@ -242,28 +310,53 @@ export class Scrubber {
     if (!values.length) return [];
     const log = values.every((value) => value > 0);
     const place = log ? Math.log10 : (value) => value;
-    let low = place(Math.min(...values)), high = place(Math.max(...values));
+    let low = place(Math.min(...values)),
+      high = place(Math.max(...values));
     if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
     const yOf = (value) => floor - 6 - ((place(value) - low) / (high - low)) * (floor - 6 - this.top);
     const items = [];
     for (const value of log ? logTicks(10 ** low, 10 ** high) : [10 ** 0 * low, (low + high) / 2, high]) {
-      items.push({ line: [[LEFT, yOf(value)], [width - RIGHT, yOf(value)]], colour: line, width: 1 });
+      items.push({
+        line: [
+          [LEFT, yOf(value)],
+          [width - RIGHT, yOf(value)],
+        ],
+        colour: line,
+        width: 1,
+      });
       items.push({ text: show(value, 3), x: LEFT - 8, y: yOf(value), colour: muted, size: 11, align: "end" });
     }
     const unit = curve.unit ? ` (${curve.unit})` : "";
     const title = `${curve.label}${unit}${log ? ", log axis" : ""}`;
     items.push({ text: title, x: LEFT, y: 8, colour: muted, size: 11, align: "start" });
     if (curve.best !== null) {
-      const x = this.xOf(this.timeOfStep(curve.best)), right = x > LEFT + this.inner * 0.7;
+      const x = this.xOf(this.timeOfStep(curve.best)),
+        right = x > LEFT + this.inner * 0.7;
       const crowded = x - (right ? 100 : 0) < LEFT + title.length * 5.8;
-      items.push({ line: [[x, crowded ? this.top - 4 : 14], [x, floor]], colour: css(theme.ink), width: 1, dash: [3, 3] });
       items.push({
-        text: `best step ${count(curve.best)}`, x: x + (right ? -5 : 5), y: crowded ? this.top : 8, colour: css(theme.ink), size: 11,
-        align: right ? "end" : "start", halo: css(theme.background),
+        line: [
+          [x, crowded ? this.top - 4 : 14],
+          [x, floor],
+        ],
+        colour: css(theme.ink),
+        width: 1,
+        dash: [3, 3],
+      });
+      items.push({
+        text: `best step ${count(curve.best)}`,
+        x: x + (right ? -5 : 5),
+        y: crowded ? this.top : 8,
+        colour: css(theme.ink),
+        size: 11,
+        align: right ? "end" : "start",
+        halo: css(theme.background),
       });
     }
     const ends = [];
-    for (const [name, colour, thick] of [["train", css(theme.muted), 1.4], ["eval", css(theme.primary), 2]]) {
+    for (const [name, colour, thick] of [
+      ["train", css(theme.muted), 1.4],
+      ["eval", css(theme.primary), 2],
+    ]) {
       const points = [];
       curve.steps.forEach((step, k) => {
         if (Number.isFinite(curve[name][k])) points.push([this.xOf(this.timeOfStep(step)), yOf(curve[name][k])]);
@@ -274,7 +367,8 @@ export class Scrubber {
       ends.push({ text: name, x: x + 6, y, colour, size: 11, align: "start", weight: 600 });
     }
     if (ends.length === 2 && Math.abs(ends[0].y - ends[1].y) < 12) {
-      const upper = ends[0].y <= ends[1].y ? 0 : 1, middle = (ends[0].y + ends[1].y) / 2;
+      const upper = ends[0].y <= ends[1].y ? 0 : 1,
+        middle = (ends[0].y + ends[1].y) / 2;
       ends[upper].y = middle - 6.5;
       ends[1 - upper].y = middle + 6.5;
     }
@@ -293,7 +387,8 @@ function logTicks(low, high) {
 }
 
 function nearest(sorted, wanted) {
-  let low = 0, high = sorted.length - 1;
+  let low = 0,
+    high = sorted.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (sorted[middle] < wanted) low = middle + 1;

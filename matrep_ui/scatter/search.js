@@ -17,10 +17,18 @@ export class Search {
     this.active = -1;
     const name = `matrep-found-${++boxes}`;
     this.input = el("input", {
-      type: "text", class: "search-input", role: "combobox", "aria-expanded": "false", "aria-controls": name,
-      "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false",
-      oninput: () => this.search(), onkeydown: (event) => this.key(event),
-      onfocus: () => this.open(), onblur: () => this.close(),
+      type: "text",
+      class: "search-input",
+      role: "combobox",
+      "aria-expanded": "false",
+      "aria-controls": name,
+      "aria-autocomplete": "list",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.search(),
+      onkeydown: (event) => this.key(event),
+      onfocus: () => this.open(),
+      onblur: () => this.close(),
     });
     this.number = el("span", { class: "search-count", "aria-live": "polite" });
     this.list = el("ul", { class: "search-list", id: name, role: "listbox", hidden: true, "aria-label": "Found" });
@@ -53,10 +61,17 @@ export class Search {
     }
     // Exact and leading matches of the id or the name come first.
     const rank = (i) => {
-      const id = cloud.ids[i].toLocaleLowerCase(), name = cloud.nameOf(i).toLocaleLowerCase();
+      const id = cloud.ids[i].toLocaleLowerCase(),
+        name = cloud.nameOf(i).toLocaleLowerCase();
       return id === query ? 0 : name === query ? 1 : id.startsWith(query) ? 2 : name.startsWith(query) ? 3 : 4;
     };
-    const ranked = points.length > 20_000 ? points : points.map((i) => [rank(i), i]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((pair) => pair[1]);
+    const ranked =
+      points.length > 20_000
+        ? points
+        : points
+            .map((i) => [rank(i), i])
+            .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+            .map((pair) => pair[1]);
     this.listed = ranked.slice(0, LISTED);
     this.active = -1;
     this.number.textContent = query ? `${count(points.length)} found` : "";
@@ -66,17 +81,28 @@ export class Search {
   }
 
   fill() {
-    this.list.replaceChildren(...this.listed.map((point, k) => {
-      const name = this.cloud.nameOf(point), id = this.cloud.ids[point];
-      return el("li", {
-        role: "option", id: `${this.list.id}-${k}`, "aria-selected": String(k === this.active), class: k === this.active ? "active" : null,
-        // The press comes before the box loses its focus, which would close the list.
-        onpointerdown: (event) => {
-          event.preventDefault();
-          this.choose(point);
-        },
-      }, el("span", { class: "name", text: name, dir: "auto" }), name === id ? null : el("span", { class: "id", text: id, dir: "auto" }));
-    }));
+    this.list.replaceChildren(
+      ...this.listed.map((point, k) => {
+        const name = this.cloud.nameOf(point),
+          id = this.cloud.ids[point];
+        return el(
+          "li",
+          {
+            role: "option",
+            id: `${this.list.id}-${k}`,
+            "aria-selected": String(k === this.active),
+            class: k === this.active ? "active" : null,
+            // The press comes before the box loses its focus, which would close the list.
+            onpointerdown: (event) => {
+              event.preventDefault();
+              this.choose(point);
+            },
+          },
+          el("span", { class: "name", text: name, dir: "auto" }),
+          name === id ? null : el("span", { class: "id", text: id, dir: "auto" }),
+        );
+      }),
+    );
     if (this.active < 0) this.input.removeAttribute("aria-activedescendant");
     else this.input.setAttribute("aria-activedescendant", `${this.list.id}-${this.active}`);
   }

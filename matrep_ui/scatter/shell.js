@@ -9,20 +9,45 @@ export class Shell {
     this.points = el("canvas", { class: "points" });
     this.over = el("canvas", { class: "over" });
     this.surface = el("div", {
-      class: "surface", tabindex: "0", role: "application", "aria-roledescription": "map of points",
-      onkeydown: on.key, onblur: on.blur,
+      class: "surface",
+      tabindex: "0",
+      role: "application",
+      "aria-roledescription": "map of points",
+      onkeydown: on.key,
+      onblur: on.blur,
     });
     this.stamp = el("div", { class: "stamp", "aria-hidden": "true" });
     this.message = el("p", { class: "message", text: "The data is on its way to the browser." });
-    this.stage = el("div", { class: "stage" }, this.under, this.points, this.over, this.surface, this.stamp, card, this.message);
+    this.stage = el(
+      "div",
+      { class: "stage" },
+      this.under,
+      this.points,
+      this.over,
+      this.surface,
+      this.stamp,
+      card,
+      this.message,
+    );
     this.status = el("span", { class: "status" });
-    this.clear = el("button", { type: "button", class: "clear", text: "Clear", title: "Clear the selection (Escape)", hidden: true, onclick: on.clear });
+    this.clear = el("button", {
+      type: "button",
+      class: "clear",
+      text: "Clear",
+      title: "Clear the selection (Escape)",
+      hidden: true,
+      onclick: on.clear,
+    });
     this.live = el("div", { class: "live", "aria-live": "polite", role: "status" });
-    this.root = el("section", { class: "matrep" },
+    this.root = el(
+      "section",
+      { class: "matrep" },
       el("div", { class: "top" }, search, toolbar),
-      el("div", { class: "middle" }, this.stage, el("aside", { class: "side" }, legend)),
+      el("div", { class: "middle" }, this.stage, el("div", { class: "side" }, legend)),
       scrubber,
-      el("div", { class: "foot" }, this.status, this.clear), this.live);
+      el("div", { class: "foot" }, this.status, this.clear),
+      this.live,
+    );
     // Streamlit's own one-letter shortcuts must not take what is typed here.
     this.root.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -48,7 +73,8 @@ export class Shell {
 
   // A cleared 2D context that draws in CSS pixels.
   context(canvas, width, height, ratio) {
-    const w = Math.round(width * ratio), h = Math.round(height * ratio);
+    const w = Math.round(width * ratio),
+      h = Math.round(height * ratio);
     if (canvas.width !== w || canvas.height !== h) {
       canvas.width = w;
       canvas.height = h;

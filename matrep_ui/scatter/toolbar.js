@@ -7,28 +7,60 @@ export class Toolbar {
   constructor(on) {
     this.on = on;
     this.colour = this.select("Colour", (value) => on.colour(Number(value)));
-    this.flatOrDeep = el("span", { class: "segments", role: "group", "aria-label": "Dimensions" }, ...[2, 3].map((dims) =>
-      el("button", { type: "button", class: "segment", text: `${dims}D`, onclick: () => this.dimsChosen(dims) })));
+    this.flatOrDeep = el(
+      "span",
+      { class: "segments", role: "group", "aria-label": "Dimensions" },
+      ...[2, 3].map((dims) =>
+        el("button", { type: "button", class: "segment", text: `${dims}D`, onclick: () => this.dimsChosen(dims) }),
+      ),
+    );
     this.axisSelects = ["x", "y", "z"].map((letter, k) => this.select(letter, (value) => this.axisChosen(k, value)));
     this.tools = {
       pan: this.button("pan", "Move the picture by dragging", () => on.tool("pan"), ICONS.pan),
-      lasso: this.button("lasso", "Select by drawing around points (also: shift and drag)", () => on.tool("lasso"), ICONS.lasso),
+      lasso: this.button(
+        "lasso",
+        "Select by drawing around points (also: shift and drag)",
+        () => on.tool("lasso"),
+        ICONS.lasso,
+      ),
     };
     this.trails = this.button("trails", "Trails of the selected points", () => on.trails(), ICONS.trail);
-    this.equal = this.button("equal", "Stretch each axis to fill the picture; distances across axes then no longer compare",
-      () => on.equal(), ICONS.stretch);
-    this.element = el("div", { class: "bar" },
+    this.equal = this.button(
+      "equal",
+      "Stretch each axis to fill the picture; distances across axes then no longer compare",
+      () => on.equal(),
+      ICONS.stretch,
+    );
+    this.element = el(
+      "div",
+      { class: "bar" },
       el("div", { class: "choices" }, this.colour.label, this.flatOrDeep, ...this.axisSelects.map((s) => s.label)),
-      el("div", { class: "tools", role: "toolbar", "aria-label": "Picture" },
+      el(
+        "div",
+        { class: "tools", role: "toolbar", "aria-label": "Picture" },
         el("span", { class: "tool-group" }, this.tools.pan, this.tools.lasso),
         el("span", { class: "tool-group" }, this.trails, this.equal),
-        el("span", { class: "tool-group" },
+        el(
+          "span",
+          { class: "tool-group" },
           this.button("out", "Zoom out (−)", () => on.zoom(1 / 1.4), ICONS.minus),
           this.button("in", "Zoom in (+)", () => on.zoom(1.4), ICONS.plus),
-          this.button("frame", "Fill the picture with the selected points, or with all of this step (f)", () => on.frame(), ICONS.frame),
-          this.button("reset", "Show all points of all steps (0 or double-click)", () => on.reset(), ICONS.fit)),
+          this.button(
+            "frame",
+            "Fill the picture with the selected points, or with all of this step (f)",
+            () => on.frame(),
+            ICONS.frame,
+          ),
+          this.button("reset", "Show all points of all steps (0 or double-click)", () => on.reset(), ICONS.fit),
+        ),
         this.savings(),
-        el("span", { class: "tool-group" }, this.button("full", "Full screen", () => on.full(), ICONS.full))));
+        el(
+          "span",
+          { class: "tool-group" },
+          this.button("full", "Full screen", () => on.full(), ICONS.full),
+        ),
+      ),
+    );
   }
 
   select(name, onchange) {
@@ -44,15 +76,28 @@ export class Toolbar {
 
   // A button that opens a list of what can be saved.
   savings() {
-    const kinds = [["png", "Picture (PNG, print size)"], ["svg", "Drawing (SVG)"], ["html", "This viewer with its data (one HTML file)"]];
-    const list = el("div", { class: "menu", role: "menu", hidden: true }, ...kinds.map(([kind, text]) => {
-      const item = el("button", { type: "button", role: "menuitem", text, onclick: () => {
-        open(false);
-        this.on.save(kind);
-      } });
-      item.dataset.save = kind;
-      return item;
-    }));
+    const kinds = [
+      ["png", "Picture (PNG, print size)"],
+      ["svg", "Drawing (SVG)"],
+      ["html", "This viewer with its data (one HTML file)"],
+    ];
+    const list = el(
+      "div",
+      { class: "menu", role: "menu", hidden: true },
+      ...kinds.map(([kind, text]) => {
+        const item = el("button", {
+          type: "button",
+          role: "menuitem",
+          text,
+          onclick: () => {
+            open(false);
+            this.on.save(kind);
+          },
+        });
+        item.dataset.save = kind;
+        return item;
+      }),
+    );
     const button = this.button("save", "Save", () => open(list.hidden), ICONS.save);
     const open = (shown) => {
       list.hidden = !shown;
@@ -62,16 +107,26 @@ export class Toolbar {
     button.setAttribute("aria-haspopup", "menu");
     open(false);
     this.saveMenu = list;
-    const around = el("span", { class: "tool-group", onkeydown: (event) => {
-      const items = [...list.children], here = items.indexOf(event.target);
-      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (event.key === "Escape" && !list.hidden) {
-        open(false);
-        button.focus();
-      } else if (by && here >= 0) items[(here + by + items.length) % items.length].focus();
-      else return;
-      event.preventDefault();
-    }, onfocusout: (event) => around.contains(event.relatedTarget) || open(false) }, button, list);
+    const around = el(
+      "span",
+      {
+        class: "tool-group",
+        onkeydown: (event) => {
+          const items = [...list.children],
+            here = items.indexOf(event.target);
+          const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+          if (event.key === "Escape" && !list.hidden) {
+            open(false);
+            button.focus();
+          } else if (by && here >= 0) items[(here + by + items.length) % items.length].focus();
+          else return;
+          event.preventDefault();
+        },
+        onfocusout: (event) => around.contains(event.relatedTarget) || open(false),
+      },
+      button,
+      list,
+    );
     return around;
   }
 
@@ -96,9 +151,14 @@ export class Toolbar {
       label.hidden = this.dims < 3 || k >= axes.length;
       box.value = String(axes[k]);
     });
-    [...this.flatOrDeep.children].forEach((button, k) => button.setAttribute("aria-pressed", String(axes.length === k + 2)));
+    [...this.flatOrDeep.children].forEach((button, k) =>
+      button.setAttribute("aria-pressed", String(axes.length === k + 2)),
+    );
     this.tools.pan.replaceChildren(icon(...(axes.length === 3 ? ICONS.orbit : ICONS.pan)));
-    this.tools.pan.title = axes.length === 3 ? "Turn the picture by dragging (with the right button: move it)" : "Move the picture by dragging";
+    this.tools.pan.title =
+      axes.length === 3
+        ? "Turn the picture by dragging (with the right button: move it)"
+        : "Move the picture by dragging";
     for (const [name, button] of Object.entries(this.tools)) button.setAttribute("aria-pressed", String(name === tool));
     this.trails.setAttribute("aria-pressed", String(trails));
     this.trails.disabled = !selected;
@@ -107,7 +167,9 @@ export class Toolbar {
 
   // Choosing an axis that another place shows swaps the two.
   axisChosen(place, value) {
-    const axes = [...this.axes], axis = Number(value), other = axes.indexOf(axis);
+    const axes = [...this.axes],
+      axis = Number(value),
+      other = axes.indexOf(axis);
     if (other >= 0) axes[other] = axes[place];
     axes[place] = axis;
     this.on.axes(axes);

@@ -10,7 +10,8 @@ import { MARGIN, deepAxes, flatAxes } from "./axes.js";
 import { paint } from "./paint.js";
 import { overlayItems } from "./overlay.js";
 import { pointAt, pointsInside } from "./picking.js";
-import { Card, counted, sentenceOf } from "./card.js";
+import { counted } from "./card.js";
+import { Pointing } from "./pointing.js";
 import { Legend } from "./legend.js";
 import { Search } from "./search.js";
 import { Scrubber } from "./scrubber.js";
@@ -34,7 +35,6 @@ class Viewer {
     this.flat = new FlatCamera();
     this.orbit = new OrbitCamera();
     this.selected = [];
-    this.hover = this.cursor = -1;
     this.found = null;
     this.hidden = new Map(); // colour column name -> Set of codes
     this.colourIndex = 0;
@@ -48,7 +48,10 @@ class Viewer {
   }
 
   build(parent, styles) {
-    this.search = new Search((found) => this.queried(found), (point) => this.chosen(point));
+    this.search = new Search(
+      (found) => this.queried(found),
+      (point) => this.chosen(point),
+    );
     this.toolbar = new Toolbar({
       colour: (index) => this.setColour(index),
       axes: (axes) => this.setAxes(axes),
@@ -63,22 +66,39 @@ class Viewer {
     });
     this.legend = new Legend((code, alone) => this.toggleGroup(code, alone));
     this.scrubber = new Scrubber({ time: (time) => this.setTime(time), rest: () => this.report() });
-    this.card = new Card();
-    this.shell = new Shell(parent, styles, {
-      search: this.search.element, toolbar: this.toolbar.element, legend: this.legend.element,
-      scrubber: this.scrubber.element, card: this.card.element,
-    }, { key: (event) => pressed(this, event), blur: () => this.setCursor(-1), clear: () => this.select([]), resize: () => this.resized() });
+    this.pointing = new Pointing(this);
+    this.shell = new Shell(
+      parent,
+      styles,
+      {
+        search: this.search.element,
+        toolbar: this.toolbar.element,
+        legend: this.legend.element,
+        scrubber: this.scrubber.element,
+        card: this.pointing.card.element,
+      },
+      {
+        key: (event) => pressed(this, event),
+        blur: () => this.pointing.walkTo(-1),
+        clear: () => this.select([]),
+        resize: () => this.resized(),
+      },
+    );
     this.root = this.shell.root;
-    listen(this.shell.surface, {
-      hover: (x, y) => this.hovered(x, y),
-      leave: () => this.setHover(-1),
-      click: (x, y, add) => this.clicked(x, y, add),
-      drag: (dx, dy, other) => this.dragged(dx, dy, other),
-      dragEnd: () => this.dragEnded(),
-      zoom: (factor, x, y) => this.zoom(factor, x, y),
-      lasso: (path, done, add) => this.lassoed(path, done, add),
-      reset: () => this.reset(),
-    }, () => this.tool === "lasso");
+    listen(
+      this.shell.surface,
+      {
+        hover: (x, y) => this.pointing.moved(x, y),
+        leave: () => this.pointing.hoverAt(-1),
+        click: (x, y, add) => this.clicked(x, y, add),
+        drag: (dx, dy, other) => this.dragged(dx, dy, other),
+        dragEnd: () => this.dragEnded(),
+        zoom: (factor, x, y) => this.zoom(factor, x, y),
+        lasso: (path, done, add) => this.lassoed(path, done, add),
+        reset: () => this.reset(),
+      },
+      () => this.tool === "lasso",
+    );
     this.makeRenderer();
   }
 
@@ -97,7 +117,8 @@ class Viewer {
     this.component = component;
     const options = component.data;
     if (!this.renderer) {
-      this.shell.message.textContent = "This browser offers neither WebGL2 nor a canvas, so the map cannot be drawn. The tables on this page hold the same numbers.";
+      this.shell.message.textContent =
+        "This browser offers neither WebGL2 nor a canvas, so the map cannot be drawn. The tables on this page hold the same numbers.";
       return;
     }
     this.root.style.setProperty("--height", `${options.height}px`);
@@ -106,7 +127,8 @@ class Viewer {
     const partsKey = JSON.stringify(options.parts);
     if (partsKey !== this.partsKey) {
       if (Object.values(options.parts).some((id) => parts.get(id)?.failed)) {
-        this.shell.message.textContent = "This browser is too old to unpack the data of the map. The tables on this page hold the same numbers.";
+        this.shell.message.textContent =
+          "This browser is too old to unpack the data of the map. The tables on this page hold the same numbers.";
         return;
       }
       const cloud = assemble(options.parts, parts, this.known);
@@ -118,21 +140,31 @@ class Viewer {
   }
 
   setCloud(cloud, options) {
-    const before = this.scene.cloud, { start } = options;
+    const before = this.scene.cloud,
+      { start } = options;
     const ids = before ? this.selected.map((i) => before.ids[i]) : start.selected;
     const step = before ? before.steps[this.scene.frame] : start.step;
     const colour = before ? before.colours[this.colourIndex]?.name : start.colour;
     const atEnd = before && before.last > 0 && this.scene.time === before.last;
     this.scene.setCloud(cloud);
     this.selected = ids.map((id) => cloud.indexOf.get(id)).filter((i) => i !== undefined);
-    this.hover = this.cursor = -1;
-    this.colourIndex = Math.max(0, cloud.colours.findIndex((column) => column.name === colour));
+    this.pointing.forget();
+    this.colourIndex = Math.max(
+      0,
+      cloud.colours.findIndex((column) => column.name === colour),
+    );
     this.scene.colour = cloud.colours[this.colourIndex] ?? null;
     this.scene.time = step === null || step === undefined || atEnd ? cloud.last : cloud.frameOfStep(step);
     this.toolbar.setCloud(cloud, options.alone);
     this.search.setCloud(cloud);
     this.scrubber.setCloud(cloud);
-    const used = new Set([...cloud.chunks.map((c) => c.q), ...cloud.colours.map((c) => c.codes), cloud.spread, this.scene.states, this.scene.order]);
+    const used = new Set([
+      ...cloud.chunks.map((c) => c.q),
+      ...cloud.colours.map((c) => c.codes),
+      cloud.spread,
+      this.scene.states,
+      this.scene.order,
+    ]);
     this.renderer.keepOnly(used);
     this.shell.message.hidden = cloud.count > 0;
     this.shell.message.textContent = `There are no ${cloud.noun} to show.`;
@@ -196,15 +228,21 @@ class Viewer {
   }
 
   resized() {
-    const width = this.shell.stage.clientWidth, height = this.shell.stage.clientHeight;
+    const width = this.shell.stage.clientWidth,
+      height = this.shell.stage.clientHeight;
     if (!width || !height) return;
-    const deep = this.scene.deep, before = this.scene.width;
-    const left = deep ? 0 : MARGIN.left, top = deep ? 0 : MARGIN.top;
+    const deep = this.scene.deep,
+      before = this.scene.width;
+    const left = deep ? 0 : MARGIN.left,
+      top = deep ? 0 : MARGIN.top;
     this.scene.width = Math.max(1, width - left - (deep ? 0 : MARGIN.right));
     this.scene.height = Math.max(1, height - top - (deep ? 0 : MARGIN.bottom));
     this.scene.ratio = Math.min(window.devicePixelRatio || 1, 3);
     this.shell.placePicture(left, top, this.scene.width, this.scene.height);
-    this.renderer?.resize(Math.round(this.scene.width * this.scene.ratio), Math.round(this.scene.height * this.scene.ratio));
+    this.renderer?.resize(
+      Math.round(this.scene.width * this.scene.ratio),
+      Math.round(this.scene.height * this.scene.ratio),
+    );
     if (this.scene.cloud && !this.fitted) this.refit();
     else if (this.scene.cloud && before > 1) this.camera.resize(Math.min(this.scene.width / before, 4) || 1);
     this.cameraChanged();
@@ -281,7 +319,7 @@ class Viewer {
 
   zoom(factor, x, y) {
     this.camera.zoomAt(factor, x, y, this.scene.width, this.scene.height);
-    this.card.hide();
+    this.pointing.card.hide();
     this.cameraChanged();
   }
 
@@ -297,7 +335,9 @@ class Viewer {
   }
 
   bringIntoView(point) {
-    const at = this.scene.projected(), x = at[3 * point], y = at[3 * point + 1];
+    const at = this.scene.projected(),
+      x = at[3 * point],
+      y = at[3 * point + 1];
     const { width, height } = this.scene;
     if (x > width * 0.08 && x < width * 0.92 && y > height * 0.08 && y < height * 0.92) return;
     this.camera.focus(this.scene.positionOf(point), width, height);
@@ -321,7 +361,7 @@ class Viewer {
     this.shell.stamp.textContent = scene.cloud.last > 0 ? this.scrubber.stampText : "";
     this.root.dataset.step = scene.cloud.steps[scene.frame];
     this.root.dataset.between = String(Math.abs(scene.time - scene.frame) > 1e-6);
-    this.card.hide();
+    this.pointing.card.hide();
     this.mark("points", "over");
   }
 
@@ -376,8 +416,12 @@ class Viewer {
 
   toolbarShown() {
     this.toolbar.show({
-      colourIndex: this.colourIndex, axes: this.scene.axes, tool: this.tool, trails: this.trails,
-      equal: this.camera.equal, selected: this.selected.length,
+      colourIndex: this.colourIndex,
+      axes: this.scene.axes,
+      tool: this.tool,
+      trails: this.trails,
+      equal: this.camera.equal,
+      selected: this.selected.length,
     });
   }
 
@@ -396,7 +440,7 @@ class Viewer {
     this.select([point]);
     this.camera.focus(this.scene.positionOf(point), this.scene.width, this.scene.height);
     this.cameraChanged();
-    this.announce(point);
+    this.pointing.announce(point);
   }
 
   clicked(x, y, add) {
@@ -427,62 +471,28 @@ class Viewer {
   }
 
   selectionShown() {
-    const { cloud } = this.scene, number = this.selected.length;
+    const { cloud } = this.scene,
+      number = this.selected.length;
     this.regroup();
-    this.root.dataset.selected = this.selected.slice(0, 100).map((i) => cloud.ids[i]).join(" ");
+    this.root.dataset.selected = this.selected
+      .slice(0, 100)
+      .map((i) => cloud.ids[i])
+      .join(" ");
     this.root.dataset.selectedCount = number;
-    const names = this.selected.slice(0, 3).map((i) => cloud.nameOf(i)).join(", ");
-    this.shell.status.textContent = number === 0
-      ? "Click a point to select it, shift-click to add one, shift-drag to draw around many."
-      : `Selected: ${names}${number > 3 ? ` and ${count(number - 3)} more` : ""}`;
+    const names = this.selected
+      .slice(0, 3)
+      .map((i) => cloud.nameOf(i))
+      .join(", ");
+    this.shell.status.textContent =
+      number === 0
+        ? "Click a point to select it, shift-click to add one, shift-drag to draw around many."
+        : `Selected: ${names}${number > 3 ? ` and ${count(number - 3)} more` : ""}`;
     this.shell.clear.hidden = number === 0;
     const what = `${this.label}: ${counted(cloud.count, cloud.noun)}, ${number} selected.`;
-    this.shell.surface.setAttribute("aria-label",
-      `${what} Arrow keys walk from point to point, Enter selects, Shift+Enter adds, Escape clears, plus and minus zoom, 0 shows all.`);
-  }
-
-  hovered(x, y) {
-    this.pointer = [x, y];
-    if (!this.scene.matrix || this.hoverPlanned) return;
-    this.hoverPlanned = requestAnimationFrame(() => {
-      this.hoverPlanned = null;
-      if (this.scene.cloud && !this.destroyed) this.setHover(pointAt(this.scene, ...this.pointer));
-    });
-  }
-
-  setHover(point) {
-    if (point < 0 && this.hoverPlanned) {
-      cancelAnimationFrame(this.hoverPlanned);
-      this.hoverPlanned = null;
-    }
-    if (point === this.hover && (point < 0 || !this.card.element.hidden)) return;
-    this.hover = point;
-    this.root.dataset.hover = point < 0 ? "" : this.scene.cloud.ids[point];
-    if (point < 0) this.card.hide();
-    else this.showCard(point);
-    this.mark("over");
-  }
-
-  showCard(point) {
-    const at = this.scene.projected();
-    const dx = this.shell.surface.offsetLeft, dy = this.shell.surface.offsetTop;
-    this.card.show(this.scene, point, this.table, at[3 * point] + dx, at[3 * point + 1] + dy, this.shell.stage, this.selected.includes(point));
-  }
-
-  setCursor(point) {
-    this.cursor = point;
-    if (point < 0) {
-      this.card.hide();
-    } else {
-      this.showCard(point);
-      this.announce(point);
-    }
-    this.root.dataset.cursor = point < 0 ? "" : this.scene.cloud.ids[point];
-    this.mark("over");
-  }
-
-  announce(point) {
-    this.shell.live.textContent = sentenceOf(this.scene, point, this.selected.includes(point));
+    this.shell.surface.setAttribute(
+      "aria-label",
+      `${what} Arrow keys walk from point to point, Enter selects, Shift+Enter adds, Escape clears, plus and minus zoom, 0 shows all.`,
+    );
   }
 
   // ---- drawing
@@ -499,20 +509,28 @@ class Viewer {
     const { scene, dirty } = this;
     if (!scene.cloud || !scene.matrix || this.destroyed) return;
     this.dirty = {};
-    const { shell } = this, { clientWidth: width, clientHeight: height } = shell.stage, { font } = scene.theme;
+    const { shell } = this,
+      { clientWidth: width, clientHeight: height } = shell.stage,
+      { font } = scene.theme;
     if (dirty.under) {
       paint(shell.context(shell.under, width, height, scene.ratio), this.underItems(), font);
       this.scrubber.draw(scene.theme, scene.ratio);
     }
     if (dirty.points) this.renderer.draw(scene);
     if (dirty.over) {
-      paint(shell.context(shell.over, scene.width, scene.height, scene.ratio), overlayItems(scene, this), font);
+      paint(
+        shell.context(shell.over, scene.width, scene.height, scene.ratio),
+        overlayItems(scene, this, this.pointing),
+        font,
+      );
     }
     this.root.dataset.drawn = Number(this.root.dataset.drawn ?? 0) + 1;
   }
 
   underItems() {
-    const { scene } = this, names = scene.axes.map((axis) => scene.cloud.axes[axis]), { stage } = this.shell;
+    const { scene } = this,
+      names = scene.axes.map((axis) => scene.cloud.axes[axis]),
+      { stage } = this.shell;
     return scene.deep
       ? deepAxes(this.orbit, names, scene.width, scene.height, scene.theme)
       : flatAxes(this.flat, names, stage.clientWidth, stage.clientHeight, scene.theme, scene.axes.length === 1);

@@ -1,10 +1,10 @@
 """The real app in a real browser.
 
-    chromium   one headless Chromium for the whole run; skips where there is none
-    page       a fresh page of it; after the test it fails on any uncaught error and any error shown by Streamlit
-    app        ``streamlit run app.py`` with an empty folder of artifacts of its own, one server a test file:
-               ``app.url``, ``app.artifacts``
-    serve      starts further servers: ``with serve(script) as served: page.goto(served.url)``
+chromium   one headless Chromium for the whole run; skips where there is none
+page       a fresh page of it; after the test it fails on any uncaught error and any error shown by Streamlit
+app        ``streamlit run app.py`` with an empty folder of artifacts of its own, one server a test file:
+           ``app.url``, ``app.artifacts``
+serve      starts further servers: ``with serve(script) as served: page.goto(served.url)``
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
 from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
 
 

@@ -40,7 +40,12 @@ class Served:
 
 
 def chromium_path() -> str | None:
-    for path in (os.environ.get("CHROMIUM"), "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"):
+    for path in (
+        os.environ.get("CHROMIUM"),
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/usr/bin/google-chrome",
+    ):
         if path and os.access(path, os.X_OK):
             return path
     return None

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+
 from tests.browser.serving import Served, watched_page
 
 HERE = Path(__file__).parent

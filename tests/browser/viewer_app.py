@@ -23,7 +23,9 @@ FUNCTIONS = ("emollient", "humectant", "surfactant", "thickener", "preservative"
 
 
 @st.cache_resource(max_entries=8)
-def made_up(points: int, frames: int, dims: int, groups: int, flat: bool, shown: int, other_colours: bool) -> ScatterPayload:
+def made_up(
+    points: int, frames: int, dims: int, groups: int, flat: bool, shown: int, other_colours: bool
+) -> ScatterPayload:
     """Groups that leave the origin over the frames; ``shown`` frames of them have been trained so far."""
     rng = np.random.default_rng(0)
     middles = rng.normal(0, 1, (groups, dims))
