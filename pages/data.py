@@ -13,6 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from matrep_core.errors import DataRefused, Fault, NotThere, SettingRefused
 from matrep_core.formulas.decoding import ENCODINGS
+from matrep_core.formulas.octane import SOURCE, octane_path, read_octane
 from matrep_core.formulas.reading import Reading, ReadingOptions, read_data, wide_columns
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.formulas.storage import SavedData, dataset_decisions, delete_dataset, list_datasets, save_dataset
@@ -201,20 +202,12 @@ def generated() -> None:
 
 
 def octane() -> None:
-    st.write(
-        "Motor octane numbers (MON) of 722 mixtures of 423 hydrocarbons, measured and published. The file ships inside "
-        "the Python package bofire 0.5.0 (BSD 3-Clause), which gives doi 10.1038/s41524-025-01552-2 as its source; it "
-        "is related to Kuzhagaliyeva et al., Communications Chemistry 5, 111 (2022)."
-    )
-    from matrep_core.formulas.octane import octane_path, read_octane
-
+    st.write(SOURCE)
     if octane_path() is None:
         st.info("The package is not installed. Install it and load this page again:", icon=":material/download:")
         st.code("pip install -r requirements-octane.txt", language="bash")
     elif st.button("Load", icon=":material/local_gas_station:", key="octane"):
-        keep(
-            read_octane(), ("Read from the installed package bofire; amounts are rescaled to 100 where they were not.",)
-        )
+        keep(read_octane(), (SOURCE,))
 
 
 def add(expanded: bool) -> None:

@@ -506,6 +506,7 @@ def test_the_columns_of_wide_tables_can_be_chosen_from(tmp_path: Path) -> None:
         ("id,A,B,w\nF1,40,60,1\n", {}, [("wide.csv", 1), ("wide.csv", 2)], "no column of this name"),
         ("id,A,B,v\nF1,40,60,1\n", {"property_columns": ()}, [("wide.csv", 2)], "name columns that are no materials"),
         ("id,A,B,v\nF1,40,60,1\n", {"formula_id_column": "code"}, [("wide.csv", 1)], "no column 'code'"),
+        ("id,A,B,v,value\nF1,40,60,1,5\n", {"condition_columns": ("value",)}, [("wide.csv", 1)], "keeps for itself"),
         ("id,A,B,v\nF1,40%,60%,1\n", {}, [("wide.csv", 2), ("wide.csv", 2)], "percent"),
     ],
 )  # fmt: skip

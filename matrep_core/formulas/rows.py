@@ -174,6 +174,8 @@ def gather_wide(table: Table, gathered: Gathered) -> None:
         return
     property_columns = _named_columns(table, options.property_columns, at_formula)
     condition_columns = _named_columns(table, options.condition_columns, at_formula)
+    if not _names_are_free(table, condition_columns, gathered):
+        return
     chosen = {at_formula, *property_columns, *condition_columns}
     others = [c for c in range(len(table.headers)) if c not in chosen]
     likeness = number_like(table, others)
@@ -325,13 +327,19 @@ def _condition_columns(table: Table, extra: list[int], gathered: Gathered) -> li
     """The further columns that hold numbers, mostly; a column of words, such as a note, is none."""
     wanted = {unicodedata.normalize("NFC", name.strip()) for name in gathered.options.condition_columns}
     conditions = []
+    _names_are_free(table, extra, gathered)
     for c, (filled, meant) in zip(extra, number_like(table, extra).tolist()):
-        if table.headers[c].casefold() in RESERVED:
-            problem = "the column has a name that MatRep keeps for itself"
-            gathered.faults.append(fault(table.file, 1, table.headers[c], "", problem, "Give it another name."))
-        elif table.headers[c] in wanted or (filled and meant * 2 >= filled):
+        if table.headers[c] in wanted or (filled and meant * 2 >= filled):
             conditions.append(c)
     return conditions
+
+
+def _names_are_free(table: Table, columns: list[int], gathered: Gathered) -> bool:
+    """Whether conditions may be called as these columns are; a fault for each that may not."""
+    taken = [table.headers[c] for c in columns if table.headers[c].casefold() in RESERVED]
+    problem = "the column has a name that MatRep keeps for itself"
+    gathered.faults.extend(fault(table.file, 1, name, "", problem, "Give it another name.") for name in taken)
+    return not taken
 
 
 def _texts(table: Table, column: int | None) -> np.ndarray:

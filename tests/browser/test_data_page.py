@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
+from matrep_core.formulas.octane import octane_path
 from tests.browser.serving import Served
 
 SHAMPOO = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "shampoo"
@@ -145,6 +146,19 @@ def test_the_generated_set_is_made_chosen_again_and_deleted(page: Page, app: Ser
     page.get_by_role("button", name="Delete for good").click()
     expect(page).not_to_have_url(re.compile(made[1]))
     assert not (app.artifacts / "datasets" / made[1]).exists()
+
+
+def test_the_octane_set_is_loaded_or_says_how_to_install_it(page: Page, app: Served) -> None:
+    open_data(page, app)
+    page.get_by_role("tab", name="Octane numbers").click()
+    expect(page.get_by_text("doi:10.1038/s41524-025-01552-2")).to_be_visible()
+    if octane_path() is None:
+        expect(page.get_by_text("pip install -r requirements-octane.txt")).to_be_visible()
+        return
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page).to_have_url(re.compile(r"[?&]data=motor-octane-numbers-"))
+    expect(page.get_by_text("How it was read: 1 decision")).to_be_visible()
+    assert [metric(page, label) for label in ("Formulas", "Materials", "Measurements")] == ["722", "423", "722"]
 
 
 @pytest.mark.parametrize("wanted", ["nothing", "../../etc/passwd", "%3Cb%3Ex"])
