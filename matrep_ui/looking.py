@@ -94,8 +94,7 @@ def _clusters(
 def picture(look: Look, kind: str) -> projection.Picture:
     """The materials drawn by "axes" (every entry, two of them shown at a time), "PCA" or "UMAP"."""
     if kind == "axes":
-        labels = tuple(f"entry {i + 1}" for i in range(look.vectors.shape[1]))
-        return projection.Picture(look.vectors, labels)
+        return projection.raw_axes(look.vectors)
     if kind == "PCA":
         return projection.pca_basis(look.vectors, 2, look.trained).apply(look.vectors)
     note = st.empty()

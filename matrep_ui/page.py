@@ -21,7 +21,6 @@ from matrep_core.runs.store import Run, RunSummary, artifacts_root, list_runs, o
 PICTURES = Path(__file__).resolve().parent
 ROOT = PICTURES.parent
 ABOUT = "**MatRep** shows what a model learned about raw materials from the formulas that contain them."
-URL_NAMES = ("run", "step", "material", "data")
 
 log = logging.getLogger("matrep")
 

@@ -27,6 +27,7 @@ def test_raw_axes_are_the_entries_as_they_are(vectors: np.ndarray) -> None:
     picture = raw_axes(vectors, [4, 1])
     np.testing.assert_array_equal(picture.coordinates, vectors[:, [4, 1]])
     assert picture.axes == ("entry 5", "entry 2")
+    np.testing.assert_array_equal(raw_axes(vectors).coordinates, vectors)
 
 
 @pytest.mark.parametrize("axes", [[], [0, 1, 2, 3], [1, 1], [6], [-1]])

@@ -28,9 +28,14 @@ class Picture:
     explained: np.ndarray | None = None
 
 
-def raw_axes(vectors: np.ndarray, axes: Sequence[int]) -> Picture:
-    """The chosen 1 to 3 entries of (M, N) ``vectors`` as they are; raises SettingRefused for others."""
-    if not 1 <= len(axes) <= 3 or len(set(axes)) < len(axes) or not all(0 <= a < vectors.shape[1] for a in axes):
+def raw_axes(vectors: np.ndarray, axes: Sequence[int] | None = None) -> Picture:
+    """The chosen 1 to 3 entries of (M, N) ``vectors`` as they are, or all of them for a viewer that lets choose.
+
+    Raises SettingRefused for other choices.
+    """
+    if axes is None:
+        axes = range(vectors.shape[1])
+    elif not 1 <= len(axes) <= 3 or len(set(axes)) < len(axes) or not all(0 <= a < vectors.shape[1] for a in axes):
         shown = ", ".join(str(a + 1) for a in axes)
         raise SettingRefused("axes", shown, f"choose 1 to 3 different entries from 1 to {vectors.shape[1]}.")
     labels = tuple(f"entry {a + 1}" for a in axes)
