@@ -201,8 +201,6 @@ def _open(path: Path) -> Any:
 
 
 def _fit(run: Any, engine: str) -> tuple[dict[str, Any], str]:
-    from threadpoolctl import threadpool_limits
-
     from matrep_core.training import fit
 
     def ask_to_stop(*_: object) -> None:
@@ -213,8 +211,7 @@ def _fit(run: Any, engine: str) -> tuple[dict[str, Any], str]:
 
     before = {s: signal.signal(s, ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with threadpool_limits(1):
-            status = fit(run, engine=engine, report=report)
+        status = fit(run, engine=engine, report=report)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -96,12 +96,9 @@ def _is_oldest(run: Run) -> bool:
 
 def main(path: Path, lock: int) -> int:
     """The worker: train the run at ``path``, whose lock it inherited as the file descriptor ``lock``."""
-    from threadpoolctl import threadpool_limits
-
     run = Run(path)
     try:
-        with threadpool_limits(1):
-            fit(run, lock=lock, turn=lambda: turn_of(run))
+        fit(run, lock=lock, turn=lambda: turn_of(run))
     except MatRepError as error:
         print(error, file=sys.stderr, flush=True)
         return 1

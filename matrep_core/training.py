@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import MatRepError, RunBroken, SettingRefused, TrainingStopped
 from matrep_core.formulas.schema import FormulaSet, observations
@@ -112,7 +113,9 @@ def fit(
             with turn() as mine:
                 if not mine:
                     return _end(run, before, "stopped", "Stopped while it waited. Resume it to go on.")
-                return _Training(run, before, engine, report).to_the_end()
+                training = _Training(run, before, engine, report)
+                with threadpool_limits(1):  # small products are slower on two threads, and far slower on a busy machine
+                    return training.to_the_end()
         except MatRepError as error:
             _end(run, before, "failed", str(error))
             raise

@@ -16,6 +16,7 @@ Shapes in comments: M materials, N entries, C conditions, R measurements, B batc
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  numba's np.dot calls it; loaded here, so that a limit of threads reaches it
 from numba import njit
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's own, as in torch

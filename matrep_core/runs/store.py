@@ -230,7 +230,7 @@ def create_run(path: Path, data: FormulaSet, settings: TrainingSettings, parts: 
         write_formula_set(data, temporary / "data")
         write_json(temporary / "split.json", {"parts": parts.tolist()}, durable=True)
         config = {
-            "format": FORMAT, "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "data_name": data.name,
+            "format": FORMAT, "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "data_name": data.name,
             "data_hash": content_hash(data), "unit": target.unit, "scale": scale, "settings": settings.to_json(),
         }  # fmt: skip
         write_json(temporary / "config.json", config, durable=True)
