@@ -263,6 +263,13 @@ def test_a_file_that_is_no_parquet_file_is_refused(content: bytes, tmp_path: Pat
     assert "not a Parquet file" in refusal(written(tmp_path, content, "t.parquet"))
 
 
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": ["abcdefgh"]}).to_parquet(path, compression=None, use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"abcd\xdefgh"))
+    assert "not text or number" in refusal(path)
+
+
 def test_a_damaged_parquet_file_is_refused_or_read_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pd.DataFrame({"a": ["1", "2"] * 50, "b": np.arange(100) / 3}).to_parquet(path)

@@ -109,8 +109,8 @@ def read_codes(
             refused[u] = (f"the {codes.sort} is empty", "Give every row its own; remove rows that hold no data.")
         elif kind != TEXT and not (kind == NUMBER and re.fullmatch(r"-?[0-9]+", code)):
             refused[u] = _NUMBER_AS_CODE
-        elif any(unicodedata.category(character) == "Cc" for character in code):
-            refused[u] = ("a line break, tab or control character stands inside the code", "Remove it.")
+        elif any(unicodedata.category(character) == "Cc" or character == "\ufffd" for character in code):
+            refused[u] = ("a line break, tab, control character or lost character stands inside the code", "Remove it.")
         elif codes.sort == "formula id" and code.casefold() in _SUMMARY:
             refused[u] = (
                 "this looks like a summary row and not like a formula",

@@ -62,4 +62,5 @@ def column_as_text(column: pa.ChunkedArray) -> tuple[pa.Array, str]:
     else:
         raise ValueError("neither text nor number")
     text = column.cast(pa.string()).combine_chunks()
+    text.validate(full=True)  # a damaged file may hold bytes that are no UTF-8
     return pc.fill_null(text, ""), letter
