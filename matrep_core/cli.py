@@ -227,7 +227,7 @@ def _result(run: Any) -> tuple[dict[str, Any], str]:
     document = {
         "run": str(run.path), "state": status.state, "steps": facts["last_step"], "best_step": facts["step"],
         "property": run.settings.property, "unit": run.unit, "scale": run.scale, "seconds": status.seconds,
-        **scores, "last_step": facts["last_scores"],
+        **scores, "last": facts["last_scores"], "mean_predictor": facts["mean_predictor"],
     }  # fmt: skip
     unit = f" {run.unit}" if run.unit else ""
     lines = [f"{run.path}: {status.state} after {facts['last_step']:,} steps, kept step {facts['step']:,}."]
@@ -237,6 +237,7 @@ def _result(run: Any) -> tuple[dict[str, Any], str]:
         text += f"  r2 {each['r2']:.3f}" if each["r2"] is not None else ""
         text += f"  log10 rmse {each['log10_rmse']:.3f}" if each.get("log10_rmse") is not None else ""
         lines.append(text + f"  ({each['measurements']:,} measurements)")
+    lines.append(f"  always predicting the training mean would give eval mae {facts['mean_predictor']['mae']:.4g}{unit}")
     return document, "\n".join(lines)
 
 

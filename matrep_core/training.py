@@ -466,6 +466,7 @@ class _Training:
         facts = {
             "step": kept_step, "last_step": self.step, "engine": self.engine.name, **problem.facts(),
             "scores": self._scores(predicted), "last_scores": self._scores(last_predicted),
+            "mean_predictor": self._scores(self._training_mean())["eval"],
         }  # fmt: skip
         tensors = {
             "material_vectors": kept[0], "regressor": kept[1], "formula": problem.formulas,
@@ -478,6 +479,10 @@ class _Training:
         from matrep_core.model.predicting import predict_rows
 
         return self.problem.scale.to_value(predict_rows(self.problem, self.settings, vectors, regressor, rows))
+
+    def _training_mean(self) -> np.ndarray:
+        mean = self.problem.values[self.problem.rows("train", "validation")].mean()
+        return np.full(len(self.problem.values), mean)
 
     def _scores(self, predicted: np.ndarray) -> dict[str, Any]:
         parts = {"full": ("train", "validation", "eval"), "eval": ("eval",), "train": ("train", "validation")}

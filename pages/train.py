@@ -12,16 +12,20 @@ from matrep_core import jobs
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.formulas.storage import list_datasets, open_dataset
 from matrep_core.runs.archive import import_run, write_archive
-from matrep_core.runs.store import Run, RunSummary, artifacts_root, delete_run, list_runs, open_run
+from matrep_core.runs.store import Run, RunSummary, Status, artifacts_root, delete_run, list_runs, open_run
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
 from matrep_ui.charts import loss_curve
 from matrep_ui.page import empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
 POLL_SECONDS = 1.0
 RECIPE_WORDS = {
-    "default": "default – scaled target, stops at the best step; seconds",
-    "report": "report – the research's own: raw target, 195,000 steps to the end; minutes",
+    "default": "default: keeps the best step",
+    "report": "report: 195,000 steps, all",
 }
+RECIPE_HELP = (
+    "Where the settings below start from. The default recipe learns on a scaled target, finds the best step on formulas "
+    "kept aside and takes seconds. The report recipe is the research's own: raw target, absolute error, to the very end, minutes."
+)
 GROUPS = {
     "Material vectors": ("n_entries", "code_activation", "start", "vector_decay"),
     "Regressor": ("hidden_width", "layers", "hidden_activation", "weight_decay"),
@@ -56,6 +60,9 @@ def setting_widget(name: str, default: object, recipe: str) -> object:
         choices = list(meta["choices"])
         return st.selectbox(NAMES[name], choices, choices.index(default), key=key, help=meta["sentence"])
     bound = meta["bound"]
+    if name == "steps" and default == 0:
+        sentence = f"Leave it empty for 150 passes over the training formulas, or choose from 1 to {bound.high:,.0f}."
+        return st.number_input(NAMES[name], 1, int(bound.high), None, 100, key=key, help=sentence, placeholder="automatic") or 0
     kind = int if bound.whole else float
     sentence = f"{meta['sentence']} From {bound.low:g} to {bound.high:g}."
     step = 1 if bound.whole else None
@@ -76,7 +83,7 @@ def new_training() -> None:
         to_url(data=next(iter(saved)))
     left, middle, right = st.columns(3)
     with left:
-        chosen = url_selectbox("Data set", list(saved), "data", lambda i: f"{saved[i].name} · {saved[i].saved:%Y-%m-%d %H:%M}")
+        chosen = url_selectbox("Data set", list(saved), "data", show=lambda i: f"{saved[i].name} · {saved[i].saved:%Y-%m-%d %H:%M}")
     if chosen is None:
         st.error("There is no such data set. Choose one from the list.", icon=":material/error:")
         return
@@ -88,7 +95,7 @@ def new_training() -> None:
             format_func=lambda name: f"{name} ({units[name]})" if units[name] else name,
         )  # fmt: skip
     with right:
-        recipe = st.selectbox("Recipe", list(RECIPES), format_func=RECIPE_WORDS.get, help="Where the settings below start from.")
+        recipe = st.selectbox("Recipe", list(RECIPES), format_func=RECIPE_WORDS.get, help=RECIPE_HELP)
     possible = [*data.condition_columns, *(name for name in units if name != target)]
     with st.form("settings", border=True):
         defaults = from_recipe(recipe, property=target)
@@ -178,23 +185,25 @@ def confirm_delete(run_id: str) -> None:
             st.rerun()
 
 
-def show_numbers(run: Run, status) -> None:
+def show_numbers(run: Run, status: Status) -> None:
     """The kept model's errors, or what is known while it trains."""
     unit = f" {run.unit}" if run.unit else ""
-    columns = st.columns(4)
-    columns[0].metric("Time", f"{status.seconds:.1f} s")
-    columns[1].metric("Best step", f"{status.best_step:,}" if status.best_step is not None else "–")
     if not (run.path / "model").is_dir():
+        st.caption(f"{status.seconds:.1f} s of training so far.")
         return
-    scores = run.scores()
-    for column, part, words in ((columns[2], "eval", "Evaluation error"), (columns[3], "train", "Training error")):
+    scores, mean = run.scores(), run.mean_predictor()
+    columns = st.columns(4)
+    columns[0].metric("Kept step", f"{run.kept_step:,}", help=f"Of {status.step:,} steps, trained in {status.seconds:.1f} s.")
+    for column, part, words in ((columns[1], "eval", "Evaluation error"), (columns[2], "train", "Training error")):
         each = scores[part]
         column.metric(words, f"{each['mae']:,.4g}{unit}", help=f"Mean absolute error over {each['measurements']:,} measurements.")
-    rest = [f"{'evaluation R²'} {scores['eval']['r2']:.2f}" if scores["eval"]["r2"] is not None else ""]
+    columns[3].metric("Error of the mean", f"{mean['mae']:,.4g}{unit}", help="Evaluation error of always predicting the training mean.")
+    rest = [f"evaluation R² {scores['eval']['r2']:.2f}" if scores["eval"]["r2"] is not None else ""]
     if scores["eval"].get("log10_rmse") is not None:
         rest.append(f"evaluation RMSE {scores['eval']['log10_rmse']:.3f} on the log10 scale")
     st.caption(
-        ", ".join(r for r in rest if r) + f". The evaluated formulas took no part in training (split: {run.settings.split})."
+        "The evaluated formulas took no part in training"
+        f" (split: {run.settings.split}); " + ", ".join(r for r in rest if r) + f". Full error {scores['full']['mae']:,.4g}{unit}."
     )
 
 
@@ -206,9 +215,9 @@ def runs_list(runs: list[RunSummary], broken: list[str]) -> None:
         return
     rows = [
         {
-            "run": r.id, "state": r.status.state, "property": r.settings.property, "unit": r.unit, "data set": r.data_name,
-            "N_entries": r.settings.n_entries, "recipe": r.settings.recipe, "split": r.settings.split, "seed": r.settings.seed,
-            "steps": r.status.step, "best step": r.status.best_step, "evaluation MAE": r.eval_mae, "made (UTC)": r.created[:16].replace("T", " "),
+            "run": r.id, "state": r.status.state, "data set": r.data_name, "property": r.settings.property,
+            "evaluation MAE": r.eval_mae, "unit": r.unit, "N_entries": r.settings.n_entries, "recipe": r.settings.recipe, "split": r.settings.split, "seed": r.settings.seed,
+            "steps": r.status.step, "kept step": r.status.best_step, "made (UTC)": r.created[:16].replace("T", " "),
         }
         for r in runs
     ]  # fmt: skip
@@ -216,7 +225,7 @@ def runs_list(runs: list[RunSummary], broken: list[str]) -> None:
         rows, hide_index=True, on_select="rerun", selection_mode="single-row", key="runs",
         column_config={
             "evaluation MAE": st.column_config.NumberColumn(format="%.4g", help="In the unit of the row."),
-            "steps": st.column_config.NumberColumn(format="localized"), "best step": st.column_config.NumberColumn(format="localized"),
+            "steps": st.column_config.NumberColumn(format="localized"), "kept step": st.column_config.NumberColumn(format="localized"),
         },
     )  # fmt: skip
     picked = chosen.selection.rows

@@ -63,6 +63,7 @@ def test_train_reports_every_part(trained):
     for part in ("full", "eval", "train"):
         assert {"mae", "rmse", "r2", "log10_rmse"} <= document[part].keys()
         assert document[part]["rmse"] >= document[part]["mae"] > 0
+    assert document["mean_predictor"]["mae"] > 0 and document["last"].keys() == {"full", "eval", "train"}
     assert document["full"]["measurements"] == document["eval"]["measurements"] + document["train"]["measurements"]
 
 

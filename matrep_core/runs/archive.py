@@ -167,7 +167,7 @@ def _check(folder: Path, name: str) -> None:
             frames.packed(number)
         finished = (folder / "model").is_dir()
         if finished:
-            run.vectors(), run.predictions(), run.scores(), run.regressor()
+            run.vectors(), run.predictions(), run.scores(), run.mean_predictor(), run.regressor()
         if not finished and not len(frames):
             raise RunBroken("it holds neither a model nor a frame.")
     except RunBusy:

@@ -191,6 +191,13 @@ class Run:
             raise RunBroken(f"{self.id}/model holds no scores.")
         return stored
 
+    def mean_predictor(self) -> dict[str, Any]:
+        """The evaluation errors of always predicting the mean of the training values; the least that a model must beat."""
+        stored = self.kept_model()[1].get("mean_predictor")
+        if not isinstance(stored, dict) or "mae" not in stored:
+            raise RunBroken(f"{self.id}/model holds no errors of the mean predictor.")
+        return stored
+
     def predictions(self) -> pd.DataFrame:
         """One row a measurement: formula_id, part, measured and predicted in the property's unit."""
         tensors, _ = self.kept_model()

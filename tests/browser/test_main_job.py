@@ -1,0 +1,107 @@
+"""The main job, end to end: real formulas in, a model trained, materials seen, the neighbours of one read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from matrep_core.runs.store import Run, list_runs, open_run
+from tests.browser.serving import Served
+from tests.browser.test_data_page import open_data, upload
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=re.compile(label)).first.click()
+    page.get_by_role("option", name=re.compile(option)).first.click()
+
+
+def only_run(app: Served) -> Run:
+    (summary,), broken = list_runs(app.artifacts)
+    assert not broken
+    return open_run(app.artifacts, summary.id)
+
+
+def test_shampoo_from_files_to_neighbours(page: Page, app: Served, shared_data: Path) -> None:
+    page.goto(f"{app.url}/train")
+    expect(page.get_by_text("There is no data set yet.")).to_be_visible()
+    page.get_by_role("link", name="Choose data").click()
+
+    open_data(page, app)
+    upload(page, *(shared_data / "shampoo" / f"{n}.csv" for n in ("formulas", "properties", "materials")), name="Shampoo")
+    page.get_by_role("button", name="Read the files").click()
+    page.get_by_role("link", name="Train a model on it").click()
+
+    choose(page, "Property", "viscosity_100s")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text("Evaluation error")).to_be_visible(timeout=120_000)
+    run = only_run(app)
+    assert f"run={run.id}" in page.url and run.status().state == "done"
+    expect(page.get_by_text(f"{run.scores()['eval']['mae']:,.4g} mPa.s").first).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Evaluation error")).to_be_visible()
+
+    page.get_by_role("link", name="See the materials").click()
+    expect(page).to_have_url(re.compile(rf"/materials\?.*run={run.id}"))
+    expect(page.locator(".matrep canvas").last).to_be_visible()
+    material = run.data.materials[int(np.argmax(run.support))]
+    page.goto(f"{app.url}/materials?run={run.id}&material={quote(material)}")
+    page.get_by_role("link", name="Similar materials").click()
+    expect(page).to_have_url(re.compile(r"/similar\?.*material="))
+    expect(page.get_by_text(re.compile(r"The \d+ nearest .* by cosine distance"))).to_be_visible()
+
+
+def test_a_training_is_stopped_resumed_and_deleted(page: Page, app: Served, small_cosmetics) -> None:
+    from matrep_core import jobs
+    from matrep_core.settings import from_recipe
+
+    long = from_recipe("default", property="viscosity", steps=2_000_000, validation_share=0.0, hidden_width=16)
+    run = open_run(app.artifacts, jobs.start(app.artifacts, small_cosmetics, long))
+    page.goto(f"{app.url}/train?run={run.id}")
+    expect(page.get_by_text(re.compile(r"step [\d,]+ of 2,000,000"))).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped on request.")).to_be_visible()
+    assert run.status().state == "stopped"
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(re.compile(r"step [\d,]+ of 2,000,000"))).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped on request.")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("Stopped on request.")).to_have_count(0)
+    assert not run.path.exists()
+
+
+def test_an_exported_run_is_loaded_again(page: Page, app: Served, small_cosmetics, tmp_path: Path) -> None:
+    from matrep_core.settings import from_recipe
+    from matrep_core.training import fit, prepare
+
+    made = prepare(app.artifacts / "runs" / "made-here", small_cosmetics, from_recipe("default", property="pH", steps=30))
+    fit(made)
+    page.goto(f"{app.url}/train?run=made-here")
+    page.get_by_role("button", name="Prepare download").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    path = tmp_path / "run.zip"
+    path.write_bytes(Path(download.value.path()).read_bytes())
+    page.get_by_text("Load an exported run").click()
+    page.locator("input[type=file]").last.set_input_files(path)
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page).to_have_url(re.compile(r"run=made-here-[0-9a-f]{4}"))
+    again = open_run(app.artifacts, re.search(r"run=(made-here-[0-9a-f]{4})", page.url)[1])
+    np.testing.assert_array_equal(again.vectors(), made.vectors())
+
+
+def test_a_file_that_is_no_run_is_refused_in_a_sentence(page: Page, app: Served, tmp_path: Path) -> None:
+    bad = tmp_path / "run.zip"
+    bad.write_bytes(b"PK\x03\x04 nothing")
+    page.goto(f"{app.url}/train")
+    page.get_by_text("Load an exported run").click()
+    page.locator("input[type=file]").last.set_input_files(bad)
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page.get_by_text("Choose a zip that MatRep exported.")).to_be_visible()
