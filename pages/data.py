@@ -260,7 +260,7 @@ def chosen_set(saved: dict[str, SavedData]) -> None:
         f"How it was read: {len(decisions)} {'decision' if len(decisions) == 1 else 'decisions'}",
         icon=":material/fact_check:",
     ):
-        st.dataframe({"decision": list(decisions)}, hide_index=True)
+        st.text("\n".join(f"• {sentence}" for sentence in decisions))
     see(chosen, data)
 
 

@@ -41,9 +41,11 @@ def upload(page: Page, *files: FilePayload | Path, name: str = "") -> None:
     expect(read).to_be_enabled()
 
 
-def metric(page: Page, label: str) -> str:
-    shown = page.get_by_test_id("stMetric").filter(has_text=re.compile(f"^{label}"))
-    return shown.get_by_test_id("stMetricValue").inner_text()
+def expect_counts(page: Page, **counts: str) -> None:
+    """The numbers that the page shows of the chosen set, once it shows them."""
+    for label, count in counts.items():
+        shown = page.get_by_test_id("stMetric").filter(has_text=re.compile(f"^{label}"))
+        expect(shown.get_by_test_id("stMetricValue")).to_have_text(count)
 
 
 def test_faults_are_listed_and_can_be_taken_along(page: Page, app: Served) -> None:
@@ -73,14 +75,20 @@ def test_an_upload_is_read_kept_in_the_address_and_seen(page: Page, app: Served)
     page.get_by_role("button", name="Read the files").click()
     expect(page).to_have_url(re.compile(r"[?&]data=my-b-set-b-[0-9a-f]{12}"))
     expect(page.get_by_text("How it was read: 3 decisions")).to_be_visible()
-    assert [
-        metric(page, label) for label in ("Formulas", "Materials", "Amounts", "Properties", "Measurements")
-    ] == list("22312")
+    expect_counts(page, Formulas="2", Materials="2", Amounts="3", Properties="1", Measurements="2")
     (folder,) = (app.artifacts / "datasets").iterdir()
     assert folder.name in page.url
     for tab in ("Use of materials", "Materials", "Formulas", "Properties"):
         page.get_by_role("tab", name=tab, exact=True).click()
     expect(page.get_by_test_id("stVegaLiteChart").filter(visible=True)).to_have_count(1)
+    page.get_by_text("How it was read").click()
+    decision = "• formulas.csv: 3 rows; UTF-8, comma between cells, numbers without decimals."
+    expect(page.get_by_text(decision)).to_be_visible()
+
+    page.get_by_role("tab", name="Formulas", exact=True).click()
+    table = page.get_by_test_id("stDataFrame").filter(visible=True).locator(".dvn-scroller")
+    table.click(position={"x": 18, "y": 52})  # the box that ticks the first row
+    expect(page.get_by_text("Formula F1", exact=True)).to_be_visible()
 
     page.reload()
     expect(page.get_by_text("How it was read: 3 decisions")).to_be_visible()
@@ -102,7 +110,7 @@ def test_a_wide_table_asks_for_its_properties(page: Page, app: Served) -> None:
     page.get_by_role("button", name="Read the files").click()
     expect(page).to_have_url(re.compile(r"[?&]data=wide-[0-9a-f]{12}"))
     expect(page.get_by_text("How it was read", exact=False)).to_be_visible()
-    assert [metric(page, label) for label in ("Formulas", "Materials", "Amounts")] == list("223")
+    expect_counts(page, Formulas="2", Materials="2", Amounts="3")
 
 
 def test_a_formula_set_that_needs_a_filler_is_completed_when_chosen(page: Page, app: Served) -> None:
@@ -119,7 +127,7 @@ def test_a_formula_set_that_needs_a_filler_is_completed_when_chosen(page: Page, 
     page.get_by_role("button", name="Read the files").click()
     expect(page).to_have_url(re.compile(r"[?&]data=short-p-[0-9a-f]{12}"))
     expect(page.get_by_text("How it was read", exact=False)).to_be_visible()
-    assert metric(page, "Materials") == "2"
+    expect_counts(page, Formulas="1", Materials="2")
 
 
 def test_the_shampoo_set_is_uploaded(page: Page, app: Served) -> None:
@@ -130,7 +138,7 @@ def test_the_shampoo_set_is_uploaded(page: Page, app: Served) -> None:
     page.get_by_role("button", name="Read the files").click()
     expect(page).to_have_url(re.compile(r"[?&]data=shampoo-"))
     expect(page.get_by_text("How it was read", exact=False)).to_be_visible()
-    assert [metric(page, label) for label in ("Formulas", "Materials", "Amounts")] == ["822", "19", "4,109"]
+    expect_counts(page, Formulas="822", Materials="19", Amounts="4,109")
 
 
 def test_the_generated_set_is_made_chosen_again_and_deleted(page: Page, app: Served) -> None:
@@ -139,7 +147,7 @@ def test_the_generated_set_is_made_chosen_again_and_deleted(page: Page, app: Ser
     page.get_by_role("button", name="Generate").click()
     expect(page).to_have_url(re.compile(r"[?&]data=generated-cosmetics"))
     expect(page.get_by_text("How it was read: 1 decision")).to_be_visible()
-    assert [metric(page, label) for label in ("Formulas", "Materials")] == ["1,745", "5,485"]
+    expect_counts(page, Formulas="1,745", Materials="5,485")
     made = re.search(r"data=([a-z0-9-]+)", page.url)
     assert made is not None and (app.artifacts / "datasets" / made[1]).is_dir()
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -158,7 +166,7 @@ def test_the_octane_set_is_loaded_or_says_how_to_install_it(page: Page, app: Ser
     page.get_by_role("button", name="Load", exact=True).click()
     expect(page).to_have_url(re.compile(r"[?&]data=motor-octane-numbers-"))
     expect(page.get_by_text("How it was read: 1 decision")).to_be_visible()
-    assert [metric(page, label) for label in ("Formulas", "Materials", "Measurements")] == ["722", "423", "722"]
+    expect_counts(page, Formulas="722", Materials="423", Measurements="722")
 
 
 @pytest.mark.parametrize("wanted", ["nothing", "../../etc/passwd", "%3Cb%3Ex"])
