@@ -65,7 +65,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", metavar="FOLDER")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, running(ROOT / "app.py", Path(folder)) as app, sync_playwright() as play:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(ROOT / "app.py", Path(folder)) as app,
+        sync_playwright() as play,
+    ):
         dataset, run = train(app.artifacts)
         browser = play.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         with watched_page(browser, viewport=SIZE, color_scheme=arguments.theme) as page:

@@ -1,4 +1,4 @@
-"""The generated cosmetics keep what their docstring promises: sizes, sums, ranges, twins, and a truth that can be learned."""
+"""The generated cosmetics keep what they promise: sizes, sums, ranges, twins, and a truth that can be learned."""
 
 from __future__ import annotations
 

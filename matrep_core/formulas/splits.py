@@ -123,7 +123,7 @@ def _hold_out(by_material: csc_array, order: np.ndarray, wanted: int) -> np.ndar
 
 
 def _grouped(amounts: csr_array, n_train: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,) bool: which formulas evaluate; the train side takes whole groups, as near to n_train as their order allows."""
+    """(n,) bool: which formulas evaluate; training takes whole groups, as near to n_train as their order allows."""
     groups: dict[bytes, int] = {}
     group_of = np.array(
         [
