@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA", help="folder, workbook or table; several are merged")
-    parser.add_argument("--encoding", default="auto", help="auto, utf-8, utf-16 or cp949")
+    parser.add_argument("--encoding", default="auto", help="auto, or the encoding of text files: utf-8, utf-16, cp949, cp1252, latin-1")
     parser.add_argument("--delimiter", default="auto", help="auto, comma, semicolon or tab")
     parser.add_argument("--decimal", default="auto", help="auto, point or comma")
     parser.add_argument("--formula-id-column", default="", metavar="NAME", help="of a wide table")

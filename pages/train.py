@@ -9,12 +9,12 @@ from pathlib import Path
 import streamlit as st
 
 from matrep_core import jobs
-from matrep_core.formulas.schema import FormulaSet
-from matrep_core.formulas.storage import list_datasets, open_dataset
+from matrep_core.formulas.storage import list_datasets
 from matrep_core.runs.archive import import_run, write_archive
 from matrep_core.runs.store import Run, RunSummary, Status, artifacts_root, delete_run, list_runs, open_run
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
 from matrep_ui.charts import loss_curve
+from matrep_ui.datasets import opened
 from matrep_ui.page import empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
 POLL_SECONDS = 1.0
@@ -45,11 +45,6 @@ STATE_ICONS = {
     "queued": ":material/schedule:", "training": ":material/progress_activity:", "stopped": ":material/pause_circle:",
     "done": ":material/check_circle:", "failed": ":material/error:", "lost": ":material/power_off:",
 }  # fmt: skip
-
-
-@st.cache_resource(max_entries=4, show_spinner="Opening the data set")
-def data_set(dataset_id: str) -> FormulaSet:
-    return open_dataset(artifacts_root(), dataset_id)
 
 
 def setting_widget(name: str, default: object, recipe: str) -> object:
@@ -87,7 +82,7 @@ def new_training() -> None:
     if chosen is None:
         st.error("There is no such data set. Choose one from the list.", icon=":material/error:")
         return
-    data = data_set(chosen)
+    data = opened(chosen)
     units = {p.name: p.unit for p in data.properties}
     with middle:
         target = st.selectbox(
@@ -121,9 +116,8 @@ def new_training() -> None:
             st.rerun()
 
 
-@st.fragment(run_every=POLL_SECONDS)
 def progress(run_id: str) -> None:
-    """The run in the address, polled: numbers, the loss curve, and what can be done with it."""
+    """The run in the address: numbers, the loss curve, and what can be done with it."""
     with show_errors():
         run = open_run(artifacts_root(), run_id)
         status = run.status()
@@ -144,11 +138,10 @@ def progress(run_id: str) -> None:
             metrics = run.metrics()
             if len(metrics) > 2:
                 st.altair_chart(loss_curve(metrics, run.unit, status.best_step), key=f"curve {run.id}")
-        if st.session_state.get("was busy") == run_id and not busy:
-            st.session_state["was busy"] = None
-            st.rerun(scope="app")
-        if busy:
-            st.session_state["was busy"] = run_id
+        was_busy = st.session_state.get("busy run") == run_id
+        st.session_state["busy run"] = run_id if busy else None
+        if was_busy and not busy:
+            st.rerun()  # the whole page: the list of runs changes too, and the polling ends
 
 
 def show_actions(run: Run, state: str) -> None:
@@ -160,7 +153,7 @@ def show_actions(run: Run, state: str) -> None:
         return
     if state != "done" and st.button("Resume", icon=":material/play_arrow:", key="resume"):
         jobs.resume(root, run.id)
-        st.rerun(scope="fragment")
+        st.rerun()
     if (run.path / "model").is_dir():
         link("materials", "See the materials", run=run.id)
         link("similar", "Find similar ones", run=run.id)
@@ -253,7 +246,8 @@ with show_errors():
 runs, broken = list_runs(artifacts_root())
 wanted = from_url("run") or (runs[0].id if runs else None)
 if wanted:
-    progress(wanted)
+    busy = any(each.id == wanted and each.status.state in ("queued", "training") for each in runs)
+    st.fragment(progress, run_every=POLL_SECONDS if busy else None)(wanted)
 st.subheader("Runs", anchor=False)
 with show_errors():
     runs_list(runs, broken)
