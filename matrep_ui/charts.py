@@ -27,6 +27,12 @@ def _log_ticks(values: pd.Series) -> list[float]:
     return sorted({float(f"{tick:.2g}") for tick in np.geomspace(low, high, 4)})
 
 
+def measured(value: float, unit: str) -> str:
+    """A measured value to four digits with its unit, never in powers of ten: ``12,060 mPa·s``, ``0.2311``."""
+    digits = 0 if abs(value) >= 1000 else max(0, 3 - int(np.floor(np.log10(abs(value))))) if value else 0
+    return f"{value:,.{min(digits, 9)}f}" + (f" {unit}" if unit else "")
+
+
 def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -> alt.LayerChart:
     """Mean absolute error over the steps, both on log axes, with the kept step marked.
 

@@ -13,7 +13,7 @@ from matrep_core.formulas.storage import list_datasets
 from matrep_core.runs.archive import import_run, write_archive
 from matrep_core.runs.store import Run, RunSummary, Status, artifacts_root, delete_run, list_runs, open_run
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
-from matrep_ui.charts import loss_curve
+from matrep_ui.charts import loss_curve, measured
 from matrep_ui.datasets import opened
 from matrep_ui.page import empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
@@ -180,7 +180,6 @@ def confirm_delete(run_id: str) -> None:
 
 def show_numbers(run: Run, status: Status) -> None:
     """The kept model's errors, or what is known while it trains."""
-    unit = f" {run.unit}" if run.unit else ""
     if not (run.path / "model").is_dir():
         st.caption(f"{status.seconds:.1f} s of training so far.")
         return
@@ -189,14 +188,14 @@ def show_numbers(run: Run, status: Status) -> None:
     columns[0].metric("Kept step", f"{run.kept_step:,}", help=f"Of {status.step:,} steps, trained in {status.seconds:.1f} s.")
     for column, part, words in ((columns[1], "eval", "Evaluation error"), (columns[2], "train", "Training error")):
         each = scores[part]
-        column.metric(words, f"{each['mae']:,.4g}{unit}", help=f"Mean absolute error over {each['measurements']:,} measurements.")
-    columns[3].metric("Error of the mean", f"{mean['mae']:,.4g}{unit}", help="Evaluation error of always predicting the training mean.")
+        column.metric(words, measured(each["mae"], run.unit), help=f"Mean absolute error over {each['measurements']:,} measurements.")
+    columns[3].metric("Error of the mean", measured(mean["mae"], run.unit), help="Evaluation error of always predicting the training mean.")
     rest = [f"evaluation R² {scores['eval']['r2']:.2f}" if scores["eval"]["r2"] is not None else ""]
     if scores["eval"].get("log10_rmse") is not None:
         rest.append(f"evaluation RMSE {scores['eval']['log10_rmse']:.3f} on the log10 scale")
     st.caption(
         "The evaluated formulas took no part in training"
-        f" (split: {run.settings.split}); " + ", ".join(r for r in rest if r) + f". Full error {scores['full']['mae']:,.4g}{unit}."
+        f" (split: {run.settings.split}); " + ", ".join(r for r in rest if r) + f". Full error {measured(scores['full']['mae'], run.unit)}."
     )
 
 

@@ -18,8 +18,8 @@ class TargetScale:
     """How a property's values become the numbers that the network predicts, and back.
 
     kind: linear, sqrt or log (log10), each then standardised by ``mean`` and ``spread`` of the training
-    part; raw leaves the values as they are, as the research did. Predictions are held within one training
-    spread beyond the range that trained (``low`` to ``high``), so that a log scale never explodes.
+    part; raw leaves the values as they are, as the research did. Predictions are held within the range that
+    trained (``low`` to ``high``): beyond it the network knows nothing, and a log scale turns that into decades.
     """
 
     kind: str
@@ -39,9 +39,8 @@ class TargetScale:
             raise SettingRefused("property", property_name, "all its training values are equal; there is nothing to learn.")
         shaped = _shape(kind, values)
         with np.errstate(over="ignore"):
-            margin = float(shaped.std())
-        mean, spread = (0.0, 1.0) if kind == "raw" else (float(shaped.mean()), margin)
-        return cls(kind, mean, spread, float(shaped.min()) - margin, float(shaped.max()) + margin)
+            mean, spread = (0.0, 1.0) if kind == "raw" else (float(shaped.mean()), float(shaped.std()))
+        return cls(kind, mean, spread, float(shaped.min()), float(shaped.max()))
 
     def to_target(self, values: np.ndarray) -> np.ndarray:
         """(R,) values in the property's unit -> float32 targets; values outside a log or sqrt domain become NaN."""

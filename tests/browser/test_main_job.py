@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from playwright.sync_api import Page, expect
 
 from matrep_core.runs.store import Run, list_runs, open_run
+from matrep_core.views.neighbours import neighbours
+from matrep_ui.charts import measured
 from tests.browser.serving import Served
 from tests.browser.test_data_page import open_data, upload
+from tests.browser.test_explore_pages import address_of, download, search
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -40,19 +42,27 @@ def test_shampoo_from_files_to_neighbours(page: Page, app: Served, shared_data: 
     expect(page.get_by_text("Evaluation error")).to_be_visible(timeout=120_000)
     run = only_run(app)
     assert f"run={run.id}" in page.url and run.status().state == "done"
-    expect(page.get_by_text(f"{run.scores()['eval']['mae']:,.4g} mPa.s").first).to_be_visible()
-    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    expect(page.get_by_text(measured(run.scores()["eval"]["mae"], "mPa.s")).first).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     page.reload()
     expect(page.get_by_text("Evaluation error")).to_be_visible()
 
     page.get_by_role("link", name="See the materials").click()
     expect(page).to_have_url(re.compile(rf"/materials\?.*run={run.id}"))
-    expect(page.locator(".matrep canvas").last).to_be_visible()
-    material = run.data.materials[int(np.argmax(run.support))]
-    page.goto(f"{app.url}/materials?run={run.id}&material={quote(material)}")
+    expect(page.locator(".matrep")).to_have_attribute("data-drawn", re.compile(r"\d+"))
+    search(page, run.data.materials[int(np.argmax(run.support))])
+    page.get_by_text("Clear", exact=True).click()
+    expect(page).not_to_have_url(re.compile("material="))
+    box = page.locator(".surface").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)  # the search left its point in the middle
+    expect(page).to_have_url(re.compile("material="))
     page.get_by_role("link", name="Similar materials").click()
-    expect(page).to_have_url(re.compile(r"/similar\?.*material="))
-    expect(page.get_by_text(re.compile(r"The \d+ nearest .* by cosine distance"))).to_be_visible()
+    chosen = address_of(page)["material"]
+    expect(page).to_have_url(re.compile(r"/similar\?"))
+    found = neighbours(run.vectors(), run.data.material_index[chosen], 20, "cosine", among=run.support > 0)
+    header, *rows = download(page)
+    assert header[0] == "material" and [row[0] for row in rows] == [run.data.materials[i] for i in found.indices]
 
 
 def test_a_training_is_stopped_resumed_and_deleted(page: Page, app: Served, small_cosmetics) -> None:
