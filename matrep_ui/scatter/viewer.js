@@ -243,8 +243,10 @@ class Viewer {
       Math.round(this.scene.width * this.scene.ratio),
       Math.round(this.scene.height * this.scene.ratio),
     );
-    if (this.scene.cloud && !this.fitted) this.refit();
-    else if (this.scene.cloud && before > 1) this.camera.resize(Math.min(this.scene.width / before, 4) || 1);
+    if (this.scene.cloud && !this.fitted) {
+      this.refit();
+      if (this.table) this.regroup(); // not possible before, where the data came while the page showed another tab
+    } else if (this.scene.cloud && before > 1) this.camera.resize(Math.min(this.scene.width / before, 4) || 1);
     this.cameraChanged();
   }
 

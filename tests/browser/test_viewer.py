@@ -133,6 +133,17 @@ def test_on_a_narrow_screen_the_legend_goes_below_and_nothing_sticks_out(page: P
     assert page.locator(".matrep").evaluate("root => root.scrollWidth <= root.clientWidth")
 
 
+def test_in_a_tab_that_opens_later_it_is_laid_out_when_seen(page: Page, viewer: Served) -> None:
+    page.goto(f"{viewer.url}/?points=300&tab=yes")
+    expect(page.get_by_text("The viewer is in the second tab.")).to_be_visible()
+    page.get_by_role("tab", name="Second").click()
+    root = page.locator(".matrep")
+    expect(root).to_have_attribute("data-drawn", re.compile(r"\d+"))
+    expect(page.locator("button.legend-row")).to_have_count(5)
+    bring_to_middle(page, 17)
+    expect(root).to_have_attribute("data-selected", "RM-00017")
+
+
 def test_nothing_is_fetched_from_elsewhere(page: Page, viewer: Served) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -81,4 +81,10 @@ def look() -> None:
     st.text(f"Python knows {len(events.selected)} selected: {' '.join(events.selected[:20])}; step {events.step}")
 
 
-look()
+if "tab" in asked:
+    first, second = st.tabs(["First", "Second"])
+    first.text("The viewer is in the second tab.")
+    with second:
+        look()
+else:
+    look()
