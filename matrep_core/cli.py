@@ -10,7 +10,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,19 @@ def build_parser() -> argparse.ArgumentParser:
     _add_settings(train)
     _add_engine(train)
 
+    study = command("study", "train over N_entries, code activations and splits, and print the table of errors", _study)
+    _add_reading(study)
+    study.add_argument("--property", required=True, metavar="P", help="the property to predict")
+    study.add_argument("--condition", action="append", default=[], metavar="C", help="a number it was measured at")
+    study.add_argument("--recipe", choices=list(RECIPES), default="default", help="where the other settings start from")
+    study.add_argument("--out", type=Path, required=True, metavar="STUDY_DIR", help="what is done in it is not repeated")
+    study.add_argument("--entries", default="2,4,6,10,20,50,100", metavar="N,N,...", help="N_entries, separated by commas")
+    study.add_argument("--activation", default="tanh", metavar="A,A,...", help="code activations: tanh, sigmoid, identity")
+    study.add_argument("--splits", type=int, default=5, metavar="N", help="how many split seeds, counted from 0")
+    study.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
+    _add_settings(study, without={"n_entries", "code_activation", "seed"})
+    _add_engine(study)
+
     resume = command("resume", "go on with a training that was stopped or killed", _resume)
     resume.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     _add_engine(resume)
@@ -81,10 +94,10 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     amounts.add_argument("--rescale", action="store_true", help="scale the amounts of every formula to 100 weight-%%")
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser, without: Set[str] = frozenset()) -> None:
     group = parser.add_argument_group("settings, each with the recipe's value where it is not given")
     for each in fields(TrainingSettings):
-        if each.name in _NAMED:
+        if each.name in _NAMED | without:
             continue
         flag = _FLAGS.get(each.name, "--" + each.name.replace("_", "-"))
         options: dict[str, Any] = {"dest": each.name, "default": None, "help": each.metadata["sentence"].replace("%", "%%")}
@@ -177,13 +190,61 @@ def _check(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _train(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from matrep_core.training import prepare
 
-    given = {f.name: getattr(arguments, f.name) for f in fields(TrainingSettings) if f.name not in _NAMED}
+    settings = _settings(arguments)
+    return _fit(prepare(arguments.out, _read_aloud(arguments), settings), arguments.engine)
+
+
+def _settings(arguments: argparse.Namespace) -> TrainingSettings:
+    """The recipe's settings with those that were given; raises SettingRefused."""
+    given = {f.name: getattr(arguments, f.name, None) for f in fields(TrainingSettings) if f.name not in _NAMED}
     changes = {name: value for name, value in given.items() if value is not None}
-    settings = from_recipe(arguments.recipe, property=arguments.property, conditions=tuple(arguments.condition), **changes)
+    return from_recipe(arguments.recipe, property=arguments.property, conditions=tuple(arguments.condition), **changes)
+
+
+def _read_aloud(arguments: argparse.Namespace) -> Any:
     reading = _read(arguments)
     for sentence in reading.decisions:
         print(sentence, file=sys.stderr)
-    return _fit(prepare(arguments.out, reading.data, settings), arguments.engine)
+    return reading.data
+
+
+def _study(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from threading import Event
+
+    from matrep_core.limits import Bound
+    from matrep_core.study import in_words, plan, run_study, table
+
+    splits = int(Bound(1, 1_000).check("splits", arguments.splits))
+    workers = int(Bound(1, 64).check("workers", arguments.workers))
+    try:
+        entries = [int(word) for word in arguments.entries.split(",")]
+    except ValueError:
+        raise SettingRefused("entries", arguments.entries, "give whole numbers separated by commas, for example 2,10,50.") from None
+    settings = _settings(arguments)
+    jobs = plan(arguments.out, settings, entries, arguments.activation.split(","), range(splits))
+    data = _read_aloud(arguments)
+    stop, ended = Event(), 0
+
+    def tell(run: Any, status: Any) -> None:
+        nonlocal ended
+        ended += 1
+        words = status.state + (f": {status.message}" if status.message else "")
+        print(f"[{ended}] {run.id} {words}, step {status.step:,}, {status.seconds:.1f} s", file=sys.stderr, flush=True)
+
+    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        states = run_study(data, jobs, workers, engine=arguments.engine, stop=stop, ended=tell)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    rows, unit = table(jobs), data.property_named(settings.property).unit
+    unfinished = [{"run": str(job.path), "state": s.state, "message": s.message} for job, s in states if s.state != "done"]
+    document = {"study": str(arguments.out), "property": settings.property, "unit": unit, "rows": rows, "unfinished": unfinished}
+    text = in_words(rows, settings.property, unit) if rows else "No run of this study is done yet."
+    if unfinished:
+        text += f"\n{len(unfinished)} of {len(jobs)} runs are not done. The same command goes on with them:"
+        text += "".join(f"\n  {Path(each['run']).name}: {each['state']}. {each['message']}" for each in unfinished)
+    return document, text
 
 
 def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
