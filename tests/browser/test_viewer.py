@@ -136,6 +136,7 @@ def test_on_a_narrow_screen_the_legend_goes_below_and_nothing_sticks_out(page: P
 def test_in_a_tab_that_opens_later_it_is_laid_out_when_seen(page: Page, viewer: Served) -> None:
     page.goto(f"{viewer.url}/?points=300&tab=yes")
     expect(page.get_by_text("The viewer is in the second tab.")).to_be_visible()
+    expect(page.locator(".message[hidden]")).to_be_attached()  # the data is there
     page.get_by_role("tab", name="Second").click()
     root = page.locator(".matrep")
     expect(root).to_have_attribute("data-drawn", re.compile(r"\d+"))
