@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -56,7 +57,11 @@ def plan(
 
 def fit_many(runs: Sequence[Run], workers: int = 2, **options: Any) -> list[Status]:
     """Train prepared runs, ``workers`` at once; how each ended, in their order. ``options`` as in ``at_once``."""
-    return at_once([lambda run=run: run for run in runs], workers, **options)
+    return at_once([partial(_already, run) for run in runs], workers, **options)
+
+
+def _already(run: Run) -> Run:
+    return run
 
 
 def at_once(
@@ -144,9 +149,7 @@ def run_study(
         return Run(job.path) if (job.path / "config.json").is_file() else prepare(job.path, data, job.settings)
 
     rest = [job for job in jobs if job not in done]
-    statuses = at_once(
-        [lambda job=job: opened(job) for job in rest], workers, engine=engine, stop=stop, ended=ended
-    )  # fmt: skip
+    statuses = at_once([partial(opened, job) for job in rest], workers, engine=engine, stop=stop, ended=ended)
     done |= dict(zip(rest, statuses, strict=True))
     return [(job, done[job]) for job in jobs]
 
