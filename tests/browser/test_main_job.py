@@ -51,6 +51,7 @@ def test_shampoo_from_files_to_neighbours(page: Page, app: Served, shared_data: 
     expect(page).to_have_url(re.compile(rf"/materials\?.*run={run.id}"))
     expect(page.locator(".matrep")).to_have_attribute("data-drawn", re.compile(r"\d+"))
     search(page, run.data.materials[int(np.argmax(run.support))])
+    expect(page).to_have_url(re.compile("material="))
     page.get_by_text("Clear", exact=True).click()
     expect(page).not_to_have_url(re.compile("material="))
     box = page.locator(".surface").bounding_box()
