@@ -158,16 +158,25 @@ with show_errors():
         st.stop()
 
     about(look, query)
-    all_too = st.toggle("Also name materials that never trained", help="Their vectors are still the random start.")
-    found = neighbours(look.vectors, query, count, str(metric), among=None if all_too else look.trained)
+    least_column, toggle_column = st.columns([1, 2.6], vertical_alignment="bottom")
+    all_too = toggle_column.toggle(
+        "Also name materials that never trained", help="Their vectors are still the random start."
+    )
+    least = int(least_column.number_input(
+        "In at least so many formulas", 1, max(1, int(run.support.max())), 1, disabled=all_too,
+        help="Leaves out materials that fewer training formulas contain; rare ones are near each other by accident.",
+    ))  # fmt: skip
+    found = neighbours(look.vectors, query, count, str(metric), among=None if all_too else run.support >= least)
     table = exported(look, neighbour_table(run.data, found, look.facts))
     st.info(CAUTION, icon=":material/info:")
-    all_of = "of all" if all_too else "of the trained"
-    told = [f"The {len(table):,} nearest {all_of} materials by {metric} distance."]
+    all_of = "of all materials" if all_too else "of the trained materials"
+    if least > 1 and not all_too:
+        all_of = f"of the materials in at least {least:,} training formulas"
+    told = [f"The {len(table):,} nearest {all_of} by {metric} distance."]
     st.caption(" ".join([*told, found.reason, short_vector(look, query, str(metric))]))
     chosen = st.dataframe(
         shown(table.copy()), hide_index=True, on_select="rerun", selection_mode="single-row",
-        key=f"near {look.key} {query} {metric} {count} {all_too}", height=min(560, 38 + 35 * len(table)),
+        key=f"near {look.key} {query} {metric} {count} {all_too} {least}", height=min(560, 38 + 35 * len(table)),
         column_config={
             "distance": st.column_config.NumberColumn(f"{metric} distance", format="%.3g"),
             NAMES["support"]: st.column_config.NumberColumn("support", help="Training formulas that contain it."),

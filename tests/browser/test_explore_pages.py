@@ -156,6 +156,17 @@ def test_the_metric_and_untrained_materials_are_chosen_on_the_page(page: Page, a
         assert (support in (1, 2)) == caution.startswith("rare")
 
 
+def test_rare_materials_can_be_left_out(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    query = often_used(run)
+    page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}")
+    page.get_by_label("In at least so many formulas").fill("5")
+    page.get_by_label("In at least so many formulas").press("Enter")
+    expect(page.get_by_text(re.compile("of the materials in at least 5 training formulas"))).to_be_visible()
+    expected = neighbours(run.vectors(), query, 20, "cosine", among=run.support >= 5)
+    assert [row[0] for row in download(page)[1:]] == [run.data.materials[i] for i in expected.indices]
+
+
 def test_a_chosen_neighbour_shows_the_formulas_with_both(page: Page, app: Served, trained: Trained) -> None:
     run = trained.cosmetics
     query = often_used(run)
