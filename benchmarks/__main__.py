@@ -1,0 +1,39 @@
+"""``python -m benchmarks engine`` prints the table of speed, ``python -m benchmarks recipe`` that of the recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    engine = commands.add_parser("engine", help="the training engine beside a plain dense torch loop, and its floor")
+    engine.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    engine.add_argument("--budget", type=float, default=300.0, metavar="S", help="seconds for the plain loop to reach its best")
+    engine.add_argument("--only", default="", metavar="ab...", help="letters of the parts to measure; all without it")
+    recipe = commands.add_parser("recipe", help="what each choice of the default recipe does to the eval error")
+    recipe.add_argument("--sets", type=Path, metavar="DIR", help="measure these folders of data too, each below DIR")
+    recipe.add_argument("--seeds", type=int, default=5, metavar="N", help="how many split seeds")
+    recipe.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    arguments = parser.parse_args()
+
+    import scipy.linalg.cython_blas  # noqa: F401  loaded first, so that the limit reaches it
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        if arguments.command == "engine":
+            from benchmarks.engine import measure
+
+            measure(quick=arguments.quick, budget=arguments.budget, only=arguments.only)
+        else:
+            from benchmarks.recipe import measure as measure_recipe
+
+            measure_recipe(arguments.sets, arguments.seeds, quick=arguments.quick)
+
+
+if __name__ == "__main__":
+    main()
