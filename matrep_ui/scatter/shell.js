@@ -61,11 +61,16 @@ export class Shell {
     window.addEventListener("resize", on.resize); // a change of the browser's zoom changes the pixel ratio
   }
 
+  // The room for the picture and its axes, after the layout has taken the form that the width asks for.
+  measure() {
+    const width = this.root.clientWidth;
+    this.root.classList.toggle("narrow", width < 640);
+    this.root.classList.toggle("medium", width >= 640 && width < 900);
+    return { width: this.stage.clientWidth, height: this.stage.clientHeight };
+  }
+
   // Put the picture of width × height at (left, top) of the stage.
   placePicture(left, top, width, height) {
-    const rootWidth = this.root.clientWidth;
-    this.root.classList.toggle("narrow", rootWidth < 640);
-    this.root.classList.toggle("medium", rootWidth >= 640 && rootWidth < 900);
     for (const layer of [this.points, this.over, this.surface]) {
       Object.assign(layer.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
     }

@@ -228,8 +228,7 @@ class Viewer {
   }
 
   resized() {
-    const width = this.shell.stage.clientWidth,
-      height = this.shell.stage.clientHeight;
+    const { width, height } = this.shell.measure();
     if (!width || !height) return;
     const deep = this.scene.deep,
       before = this.scene.width;
@@ -246,7 +245,11 @@ class Viewer {
     if (this.scene.cloud && !this.fitted) {
       this.refit();
       if (this.table) this.regroup(); // not possible before, where the data came while the page showed another tab
-    } else if (this.scene.cloud && before > 1) this.camera.resize(Math.min(this.scene.width / before, 4) || 1);
+    } else if (this.scene.cloud && !this.moved) {
+      this.refit();
+    } else if (this.scene.cloud) {
+      this.camera.resize(this.scene.width / before);
+    }
     this.cameraChanged();
   }
 
@@ -258,6 +261,7 @@ class Viewer {
     this.camera.equal = axes.length > 1 && (this.equal ?? !needsStretch(bounds));
     this.camera.fit(bounds, width, height);
     this.fitted = true;
+    this.moved = false; // by the reader; while it is not, a change of the size fits again
     this.cameraChanged();
   }
 
@@ -271,6 +275,7 @@ class Viewer {
     if (!cloud?.count) return;
     const bounds = cloud.boundsAt(frame, axes, this.selected);
     if (axes.length === 1) bounds.push(STRIP);
+    this.moved = true;
     if (this.selected.length === 1) this.camera.focus(this.scene.positionOf(this.selected[0]), width, height);
     else this.camera.frame(bounds, width, height);
     this.cameraChanged();
@@ -320,12 +325,14 @@ class Viewer {
   }
 
   zoom(factor, x, y) {
+    this.moved = true;
     this.camera.zoomAt(factor, x, y, this.scene.width, this.scene.height);
     this.pointing.card.hide();
     this.cameraChanged();
   }
 
   dragged(dx, dy, other) {
+    this.moved = true;
     this.root.classList.add("dragging");
     if (this.scene.deep && !other) this.orbit.orbit(dx, dy);
     else this.camera.pan(dx, dy);
@@ -342,6 +349,7 @@ class Viewer {
       y = at[3 * point + 1];
     const { width, height } = this.scene;
     if (x > width * 0.08 && x < width * 0.92 && y > height * 0.08 && y < height * 0.92) return;
+    this.moved = true;
     this.camera.focus(this.scene.positionOf(point), width, height);
     this.cameraChanged();
   }
@@ -440,6 +448,7 @@ class Viewer {
   // A point was chosen from the search list.
   chosen(point) {
     this.select([point]);
+    this.moved = true;
     this.camera.focus(this.scene.positionOf(point), this.scene.width, this.scene.height);
     this.cameraChanged();
     this.pointing.announce(point);

@@ -131,6 +131,12 @@ def test_on_a_narrow_screen_the_legend_goes_below_and_nothing_sticks_out(page: P
     stage, legend = page.locator(".stage").bounding_box(), page.locator(".legend").bounding_box()
     assert stage and legend and legend["y"] >= stage["y"] + stage["height"]
     assert page.locator(".matrep").evaluate("root => root.scrollWidth <= root.clientWidth")
+    at_once = str(page.locator(".matrep").get_attribute("data-view"))
+    page.locator(".surface").focus()
+    page.keyboard.press("0")  # fitting again changes nothing: it was fitted to the width that it got
+    expect(page.locator(".matrep")).to_have_attribute("data-view", at_once)
+    page.set_viewport_size({"width": 1280, "height": 1200})
+    expect(page.locator(".matrep")).not_to_have_attribute("data-view", at_once)
 
 
 def test_in_a_tab_that_opens_later_it_is_laid_out_when_seen(page: Page, viewer: Served) -> None:
