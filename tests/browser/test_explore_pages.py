@@ -160,8 +160,8 @@ def test_rare_materials_can_be_left_out(page: Page, app: Served, trained: Traine
     run = trained.cosmetics
     query = often_used(run)
     page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}")
-    page.get_by_label("In at least so many formulas").fill("5")
-    page.get_by_label("In at least so many formulas").press("Enter")
+    page.get_by_role("spinbutton", name=re.compile("In at least so many formulas")).fill("5")
+    page.get_by_role("spinbutton", name=re.compile("In at least so many formulas")).press("Enter")
     expect(page.get_by_text(re.compile("of the materials in at least 5 training formulas"))).to_be_visible()
     expected = neighbours(run.vectors(), query, 20, "cosine", among=run.support >= 5)
     assert [row[0] for row in download(page)[1:]] == [run.data.materials[i] for i in expected.indices]
