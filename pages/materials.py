@@ -154,7 +154,8 @@ def explore() -> None:
     map_column, panel = st.columns([2.6, 1])
     with map_column:
         events = scatter(
-            carried, key="map", height=560, selected=[wanted] if wanted else [], label="Map of material vectors"
+            carried, key="map", height=560, selected=[wanted] if wanted else [], label="Map of material vectors",
+            caption=f"{run.id}, step {look.step:,}",
         )
         axes = list(events.axes) or list(range(min(2, len(drawn.axes))))
         st.caption(faithfulness_sentence(look, drawn.coordinates[:, axes]))

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, list_runs, open_run
 from matrep_core.views.neighbours import neighbours
 from matrep_ui.charts import measured
-from tests.browser.serving import Served
+from tests.browser.serving import ROOT, Served, running, watched_page
 from tests.browser.test_data_page import open_data, upload
 from tests.browser.test_explore_pages import address_of, download, search
 
@@ -116,3 +117,27 @@ def test_a_file_that_is_no_run_is_refused_in_a_sentence(page: Page, app: Served,
     page.locator("input[type=file]").last.set_input_files(bad)
     page.get_by_role("button", name="Load", exact=True).click()
     expect(page.get_by_text("Choose a zip that MatRep exported.")).to_be_visible()
+
+
+def test_a_training_outlives_its_server(chromium: Browser, tmp_path: Path, small_cosmetics) -> None:
+    """Started from the page; the server is killed and started again; the page shows the same training going on."""
+    progress = re.compile(r"step [\d,]+ of 5,000,000")
+    dataset = save_dataset(small_cosmetics, ("generated",), tmp_path / "artifacts")
+    with running(ROOT / "app.py", tmp_path) as served, watched_page(chromium) as page:
+        page.goto(f"{served.url}/train?data={dataset}")
+        page.get_by_text("All settings").click()
+        for label, value in (("Steps", "5000000"), ("Validation share", "0")):
+            field = page.get_by_role("spinbutton", name=re.compile(f"^{label}"))
+            field.fill(value)
+            field.press("Tab")
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_text(progress)).to_be_visible()
+    run = only_run(served)
+    reached = run.status()
+    assert reached.state == "training"
+    with running(ROOT / "app.py", tmp_path) as served, watched_page(chromium) as page:
+        page.goto(f"{served.url}/train?run={run.id}")
+        expect(page.get_by_text(progress)).to_be_visible()
+        assert run.status().step > reached.step
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("Stopped on request.")).to_be_visible()
