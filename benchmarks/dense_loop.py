@@ -29,15 +29,21 @@ class DenseLoop:
     """x (F, M) amounts and y (F,) targets of the training formulas; ``rates`` one learning rate a step, or one for all."""
 
     def __init__(self, x: Tensor, y: Tensor, n_entries: int, rates: Tensor | float = 1e-3, batch: int = 32, seed: int = 0):
-        torch.manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
         self.x, self.y, self.batch, self.rates, self.step = x, y, batch, rates, 0
         self.model = DenseModel(x.shape[1], n_entries)
+        with torch.no_grad():  # torch's own start, drawn from the loop's own generator
+            self.model.W.normal_(0, 0.01, generator=self.generator)
+            for layer in self.model.mlp:
+                if isinstance(layer, nn.Linear):
+                    for parameter in layer.parameters():
+                        parameter.uniform_(-(layer.in_features**-0.5), layer.in_features**-0.5, generator=self.generator)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
         self._batches = self._endless()
 
     def _endless(self) -> Iterator[Tensor]:
         while True:
-            yield from torch.randperm(len(self.x)).split(self.batch)
+            yield from torch.randperm(len(self.x), generator=self.generator).split(self.batch)
 
     def train(self, steps: int) -> None:
         """Go on for that many steps."""
