@@ -116,7 +116,7 @@ def echoes(pace, now, decay, out):
         out[0, g + 1], out[1, g + 1], out[2, g + 1], out[3, g + 1] = s1, s2, s3, kept
 
 
-@njit(**_compiled)
+@njit(inline="always", **_compiled)
 def _catch_up(free, first, second, root, m, last, now, pace, decay, echo):
     """Make up AdamW's moves of row m for the steps last + 1 ... now, whose gradients were zero."""
     gap = now - last
@@ -158,7 +158,7 @@ def _catch_up(free, first, second, root, m, last, now, pace, decay, echo):
             second[m, n] *= shrink
 
 
-@njit(**_compiled)
+@njit(inline="always", **_compiled)
 def _code_row(free, codes, m, kind):
     """The code (activated vector) of row m."""
     if kind == TANH:
@@ -172,7 +172,7 @@ def _code_row(free, codes, m, kind):
             codes[m, n] = free[m, n]
 
 
-@njit(**_compiled)
+@njit(inline="always", **_compiled)
 def _step_row(free, first, second, codes, pull, m, pace, step, decay, kind):
     """One AdamW step of row m from ``pull`` = dLoss/dCode, which is emptied; then its new code."""
     ahead, below = np.float32(pace[0, step]), np.float32(pace[1, step])
@@ -208,10 +208,10 @@ def _adamw(weights, first, second, gradient, pace, step, decay):
 
 @njit(**_compiled)
 def flush(free, first, second, last, now, codes, kind, pace, decay, root, echo):
-    """Bring every row to step ``now`` and its code (M, N) up to date."""
+    """Bring every row to step ``now`` and its code (M, N) up to date; a row that never trained has nothing to make up."""
     echoes(pace, now, decay, echo)
     for m in range(free.shape[0]):
-        if last[m] < now:
+        if last[m] < now and (last[m] > 0 or decay > 0.0):
             _catch_up(free, first, second, root, m, last[m], now, pace, decay, echo)
             last[m] = now
             _code_row(free, codes, m, kind)
@@ -238,10 +238,7 @@ def forward(theta, widths, mixtures, hidden, n, kind, out):
     inputs = widths[layers - 1]
     weights = theta[offset : offset + inputs]
     for i in range(n):
-        total = theta[offset + inputs]
-        for j in range(inputs):
-            total += source[i, j] * weights[j]
-        out[i] = total
+        out[i] = np.dot(source[i], weights) + theta[offset + inputs]
 
 
 @njit(**_compiled)
@@ -252,10 +249,12 @@ def _backward(theta, widths, mixtures, hidden, deltas, inner, n, kind, slope, gr
     offset = gradient.size - inputs - 1
     top, delta = hidden[layers - 2, :n], deltas[0, :n]
     gradient[offset:] = _ZERO
+    slopes, weights = gradient[offset : offset + inputs], theta[offset : offset + inputs]
     for i in range(n):
         for j in range(inputs):
-            gradient[offset + j] += slope[i] * top[i, j]
-            delta[i, j] = slope[i] * theta[offset + j]
+            slopes[j] += slope[i] * top[i, j]
+        for j in range(inputs):
+            delta[i, j] = slope[i] * weights[j]
         gradient[offset + inputs] += slope[i]
     for layer in range(layers - 2, -1, -1):
         inputs, outputs = widths[layer], widths[layer + 1]
@@ -267,14 +266,14 @@ def _backward(theta, widths, mixtures, hidden, deltas, inner, n, kind, slope, gr
         for i in range(n):
             for j in range(outputs):
                 bias[j] += above[i, j]
-        weights = theta[offset : offset + inputs * outputs].reshape((inputs, outputs))
-        slopes = gradient[offset : offset + inputs * outputs].reshape((inputs, outputs))
+        matrix = theta[offset : offset + inputs * outputs].reshape((inputs, outputs))
+        matrix_slopes = gradient[offset : offset + inputs * outputs].reshape((inputs, outputs))
         if layer > 0:
-            np.dot(hidden[layer - 1, :n].T, above, slopes)
-            np.dot(above, weights.T, deltas[(layers - 1 - layer) % 2, :n])
+            np.dot(hidden[layer - 1, :n].T, above, matrix_slopes)
+            np.dot(above, matrix.T, deltas[(layers - 1 - layer) % 2, :n])
         else:
-            np.dot(mixtures[:n].T, above, slopes)
-            np.dot(above, weights.T, inner[:n])
+            np.dot(mixtures[:n].T, above, matrix_slopes)
+            np.dot(above, matrix.T, inner[:n])
 
 
 @njit(**_compiled)
