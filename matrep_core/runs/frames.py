@@ -132,9 +132,10 @@ class FrameWriter:
 
     def append(self, step: int, vectors: np.ndarray) -> None:
         """Quantise and append the (M, N_entries) float32 vectors of ``step``."""
-        largest = float(max(vectors.max(), -vectors.min()))
+        np.copyto(self._scratch, vectors)  # the engine's rows are padded: one pass over them, not three
+        largest = float(max(self._scratch.max(), -self._scratch.min()))
         scale = largest / LEVELS
-        np.multiply(vectors, np.float32(1 / scale if scale else 0), out=self._scratch)
+        np.multiply(self._scratch, np.float32(1 / scale if scale else 0), out=self._scratch)
         np.rint(self._scratch, out=self._scratch)
         np.copyto(self._block, self._scratch, casting="unsafe")
         view = memoryview(self._block).cast("B")
