@@ -20,6 +20,36 @@ The browser keeps camera, step, selection and query when the page runs again, an
 end of an action: a click, a lasso, the release of the scrubber. ``steer`` sets the selection or the step from
 Python. Three kinds of mount make that cheap: one brings the viewer's code, several bring the parts of the data
 (see ``payload``), and the view brings a few hundred bytes of options; Streamlit resends a mount only if it changed.
+
+Several ways to look. ``ScatterPayload.frames`` is the first projection, named ``ScatterPayload.projection``;
+``projections`` are more of them (``Projection``), switched in the browser with nothing sent:
+
+    ScatterPayload(frames=q, scale=scales, ..., projection="Entries", axes=entry_names, original=True, linear=True,
+        projections=[Projection("PCA", axes=("PC 1 (80 %)", "PC 2 (9 %)", "PC 3 (4 %)"), turn=directions, centre=mean),
+                     Projection("UMAP", axes=("UMAP 1", "UMAP 2"), frames=layout, scale=scale, note="distilled ...")],
+        offered=["UMAP, 3 axes"])
+
+    q          (T, N, D) int16; scale one number or (T,), one a frame, so that frames appended later change no old one
+    turn       (D, A) and centre (D,): positions are (q * scale - centre) @ turn, worked out in the browser, no bytes
+    original   these D coordinates ARE the material vectors: neighbours and movement are worked out in the browser
+    linear     a linear image of the vectors with 3 to 16 coordinates: the grand tour can turn through it
+    axes       names of all A coordinates one may choose; ``carried`` says which D of them ``frames`` holds
+    offered    names of projections that can be asked for; choosing one (or an axis that is not carried) sets
+               ``events.wanted``: the page stores events.projection and events.axes, builds the payload, st.rerun()
+
+Before it builds the payload a page reads ``asked(key)``: the ScatterEvents of the last report, or None.
+
+Neighbours in the original space, for the detail card and for the false and missing neighbours of the last selected
+point, come from the first of: ``ScatterPayload.neighbours`` (T, N, k) where ``neighbours_fit`` says that they are
+small enough; the browser itself where ``original``; ``scatter(near={id: (T, k) indices})`` for the selected ids.
+
+The scrubber draws ``curve`` (errors), ``marks`` (events) and ``shares`` (``Share``: trustworthiness, continuity,
+common neighbours of two runs: 0 to 1 over steps, read out beside the step). The reader sets two marks A and B on
+it; ``events.marks`` are their steps. Colours of (T, N) follow the frame; give a ``Scale`` its ``bounds`` where the
+frames grow while a run trains.
+
+Two views with the same ``link`` share step (by training step), marks and selection (by id); the second takes
+``scrubber=False``.
 """
 
 from __future__ import annotations
