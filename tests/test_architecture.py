@@ -29,7 +29,9 @@ ALLOWED: dict[str, set[str]] = {
     "matrep_core.formulas": BASE,
     "matrep_core.model": BASE | {"matrep_core.formulas"},
     "matrep_core.runs": BASE | {"matrep_core.formulas"},
-    "matrep_core.views": BASE | {"matrep_core.formulas", "matrep_core.runs"},
+    "matrep_core.views": BASE | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views.ranks"},
+    "matrep_core.views.ranks": set(),  # imports numba, which what pages build on must not load
+    "matrep_core.evaluation": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
     "matrep_core.training": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs"},
     "matrep_core.jobs": BASE | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.training"},
     "matrep_core.study": BASE

@@ -1,0 +1,1 @@
+"""How good a model is, and against what: baselines, paired comparisons, diagnosis."""
