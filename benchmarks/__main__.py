@@ -17,6 +17,14 @@ def main() -> None:
     recipe.add_argument("--sets", type=Path, metavar="DIR", help="measure these folders of data too, each below DIR")
     recipe.add_argument("--seeds", type=int, default=5, metavar="N", help="how many split seeds")
     recipe.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    similarity = commands.add_parser("similarity", help="how well each ranking finds materials that act alike")
+    similarity.add_argument("--sets", type=Path, metavar="DIR", help="measure these folders of data too, each below DIR")
+    similarity.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed")
+    similarity.add_argument("--seeds", type=int, default=5, metavar="N", help="how many seeds, of the set and of the split")
+    similarity.add_argument("--most", type=int, default=10_000, metavar="N", help="materials asked for their function, at most")
+    similarity.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    near = commands.add_parser("neighbours", help="exact neighbours beside scikit-learn's brute force")
+    near.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     arguments = parser.parse_args()
 
     import scipy.linalg.cython_blas  # noqa: F401  loaded first, so that the limit reaches it
@@ -29,6 +37,14 @@ def main() -> None:
             from benchmarks.engine import measure
 
             measure(quick=arguments.quick, budget=arguments.budget, only=arguments.only)
+        elif arguments.command == "similarity":
+            from benchmarks.similarity import measure as measure_similarity
+
+            measure_similarity(arguments.sets, arguments.first, arguments.seeds, arguments.most, quick=arguments.quick)
+        elif arguments.command == "neighbours":
+            from benchmarks.neighbours import measure as measure_neighbours
+
+            measure_neighbours(quick=arguments.quick)
         else:
             from benchmarks.recipe import measure as measure_recipe
 

@@ -32,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "matrep_core.views": BASE | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views.ranks"},
     "matrep_core.views.ranks": set(),  # imports numba, which what pages build on must not load
     "matrep_core.evaluation": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
+    "matrep_core.similarity": BASE
+    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
     "matrep_core.training": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs"},
     "matrep_core.jobs": BASE | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.training"},
     "matrep_core.study": BASE

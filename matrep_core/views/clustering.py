@@ -1,4 +1,4 @@
-"""Groups of materials whose vectors lie together: KMeans and HDBSCAN, the same answer every time."""
+"""Groups of materials whose vectors lie together: KMeans, HDBSCAN, agglomerative; the same answer every time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matrep_core.limits import Bound
 NO_CLUSTER = -1
 CLUSTERS = Bound(2, 50)
 MEMBERS = Bound(2, 1_000)
+MOST_MERGED = 10_000  # materials; merging holds the distances of all pairs, 400 MB here
 _SUGGESTED = range(2, 13)
 _SAMPLE = 1_500  # materials; a silhouette measures every pair of them
 
@@ -37,6 +38,22 @@ def _kmeans_labels(points: np.ndarray, clusters: int, seed: int) -> np.ndarray:
         return KMeans(clusters, n_init=4, random_state=seed).fit_predict(points)
 
 
+def kmeans_from(vectors: np.ndarray, trained: np.ndarray, before: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The KMeans clusters of (M, N) ``vectors`` that grow out of those of other vectors of the same materials.
+
+    ``before`` (M, N) with ``labels`` (M,) gives the first centres; a cluster keeps its number.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    members = np.flatnonzero(trained)
+    centres = np.array([before[labels == number].mean(axis=0) for number in range(labels.max() + 1)])
+    found = np.full(len(trained), NO_CLUSTER, dtype=np.int64)
+    with threadpool_limits(1):
+        found[members] = KMeans(len(centres), init=centres, n_init=1).fit_predict(vectors[members])
+    return found
+
+
 def hdbscan(vectors: np.ndarray, trained: np.ndarray, members: int) -> np.ndarray:
     """(M,) int64 labels as ``kmeans`` gives; materials in no dense group are NO_CLUSTER too.
 
@@ -49,6 +66,24 @@ def hdbscan(vectors: np.ndarray, trained: np.ndarray, members: int) -> np.ndarra
     if len(points) < max(members, 2):
         return _numbered(np.full(len(points), NO_CLUSTER), trained)
     return _numbered(HDBSCAN(members, copy=True, n_jobs=1).fit_predict(points), trained)
+
+
+def agglomerative(vectors: np.ndarray, trained: np.ndarray, clusters: int) -> np.ndarray:
+    """(M,) int64 labels as ``kmeans`` gives, from merging the two nearest groups again and again (Ward 1963).
+
+    Raises SettingRefused for a number of clusters out of bounds or above the distinct vectors, and for more
+    materials than the distances of all pairs have room for.
+    """
+    from sklearn.cluster import AgglomerativeClustering
+
+    CLUSTERS.check("clusters", clusters)
+    points = np.asarray(vectors, dtype=np.float64)[trained]
+    if len(points) > MOST_MERGED:
+        raise SettingRefused("clusters", clusters, f"merging takes at most {MOST_MERGED:,} materials; choose KMeans.")
+    distinct = len(np.unique(points, axis=0))
+    if clusters > distinct:
+        raise SettingRefused("clusters", clusters, f"only {distinct} trained materials have vectors of their own.")
+    return _numbered(AgglomerativeClustering(clusters).fit_predict(points), trained)
 
 
 def _numbered(labels: np.ndarray, trained: np.ndarray) -> np.ndarray:

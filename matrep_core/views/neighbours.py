@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ METRICS = {
     "euclidean": "straight distance between two vectors: 0 = same place",
 }
 _NO_LENGTH = 1e-6  # of the longest vector; below that a direction is mostly rounding
-_BLOCK = 2**22  # distances held at once by all_neighbours (float64: 32 MB)
+_BLOCK = 2**22  # distances held at once by all_neighbours (float32: 16 MB)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +44,93 @@ class Neighbours:
         return f"{what} without length, hence without a direction or a {self.metric} distance, and {'stands' if missing == 1 else 'stand'} last."
 
 
-def _comparable(vectors: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """(M, N) float64 points whose squared straight distance orders as ``metric`` does, (M,) whether it is defined."""
-    if metric not in METRICS:
-        raise SettingRefused("metric", metric, f"choose one of {', '.join(METRICS)}.")
-    points = np.asarray(vectors, dtype=np.float64)
-    if metric == "euclidean":
-        return points, np.ones(len(points), bool)
-    lengths = np.linalg.norm(points, axis=1)
-    defined = lengths > _NO_LENGTH * lengths.max(initial=0.0)
-    return points / np.where(defined, lengths, 1.0)[:, None], defined
+class Points:
+    """Materials ready to be asked for their neighbours: prepared once, each answer then exact and fast.
 
+    ``vectors`` is (M, N). A matrix product in single precision finds candidates fast but rounds; every candidate
+    within its rounding is then measured again from the differences, in double precision.
+    """
 
-def _distance(squared: np.ndarray, metric: str) -> np.ndarray:
-    """Between unit vectors |u − v|² = 2 (1 − u·v), and the left side loses no digits for near ones."""
-    return np.sqrt(squared) if metric == "euclidean" else squared / 2
+    def __init__(self, vectors: np.ndarray, metric: str):
+        if metric not in METRICS:
+            raise SettingRefused("metric", metric, f"choose one of {', '.join(METRICS)}.")
+        self.metric, self.vectors = metric, np.asarray(vectors)
+        count, entries = self.vectors.shape
+        self.defined = np.ones(count, bool)
+        self._lengths = np.ones(count)
+        if metric == "cosine":
+            lengths = np.linalg.norm(self.vectors.astype(np.float64), axis=1)
+            self.defined = lengths > _NO_LENGTH * lengths.max(initial=0.0)
+            self._lengths = np.where(self.defined, lengths, 1.0)
+        centre = self.vectors.mean(axis=0, dtype=np.float64) if metric == "euclidean" and count else np.zeros(entries)
+        self._rough = ((self.vectors - centre) / self._lengths[:, None]).astype(np.float32)
+        self._norms = np.einsum("ij,ij->i", self._rough, self._rough)
+        largest = float(self._norms[self.defined].max(initial=0.0))
+        self._rounding = 8 * (entries + 8) * np.finfo(np.float32).eps * largest
+
+    def nearest(self, query: int, k: int, among: np.ndarray | None = None) -> Neighbours:
+        """The ``k`` materials nearest to one, as the function ``neighbours`` gives them."""
+        if not 0 <= query < len(self.vectors):
+            raise NotThere(f"There is no material number {query}.")
+        Bound(1, MAX_NEIGHBOURS).check("k", k)
+        if not self.defined[query]:
+            raise SettingRefused("metric", self.metric, "this material's vector has no length and so no direction; use euclidean.")
+        rough = self._norms - 2 * (self._rough @ self._rough[query])
+        rough[~self.defined] = np.inf
+        if among is not None:
+            rough[~among] = np.inf
+        rough[query] = np.inf
+        indices, squared = self._exact(rough, query, k)
+        if len(indices) < k:  # those without a distance come last
+            rest = ~self.defined if among is None else among & ~self.defined
+            rest = np.flatnonzero(rest)[: k - len(indices)]
+            indices = np.concatenate([indices, rest])
+            squared = np.concatenate([squared, np.full(len(rest), np.nan)])
+        return Neighbours(query, self.metric, indices, self._distance(squared))
+
+    def nearest_of_all(
+        self,
+        k: int,
+        queries: np.ndarray | None = None,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The ``k`` nearest of every material in ``queries`` (Q,) int (default all M), as ``all_neighbours`` gives."""
+        count = len(self.vectors)
+        queries = np.arange(count) if queries is None else np.asarray(queries)
+        indices, distances = np.full((len(queries), k), -1), np.full((len(queries), k), np.nan)
+        block = max(1, _BLOCK // max(1, count))
+        for start in range(0, len(queries), block):
+            rows = queries[start : start + block]
+            rough = self._norms - 2 * (self._rough[rows] @ self._rough.T)
+            rough[:, ~self.defined] = np.inf
+            rough[np.arange(len(rows)), rows] = np.inf
+            for place, query in enumerate(rows):
+                if self.defined[query]:
+                    found, squared = self._exact(rough[place], query, k)
+                    indices[start + place, : len(found)] = found
+                    distances[start + place, : len(found)] = self._distance(squared)
+            progress(start + len(rows), len(queries))
+        return indices, distances
+
+    def _exact(self, rough: np.ndarray, query: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Indices and squared distances of the nearest, ascending, ties by index; ``rough`` is inf where excluded."""
+        width = min(k, len(rough) - 1)
+        if width < 1:
+            return np.empty(0, np.int64), np.empty(0)
+        edge = np.partition(rough, width - 1)[width - 1]
+        candidates = np.flatnonzero(rough <= edge + 2 * self._rounding)
+        candidates = candidates[np.isfinite(rough[candidates])]
+        difference = self._point(candidates) - self._point(query)
+        squared = np.einsum("ij,ij->i", difference, difference)
+        order = np.argsort(squared, kind="stable")[:k]  # stable keeps the order of the codes
+        return candidates[order].astype(np.int64), squared[order]
+
+    def _point(self, which: np.ndarray | int) -> np.ndarray:
+        return self.vectors[which].astype(np.float64) / self._lengths[which, None]
+
+    def _distance(self, squared: np.ndarray) -> np.ndarray:
+        """Between unit vectors |u − v|² = 2 (1 − u·v), and the left side loses no digits for near ones."""
+        return np.sqrt(squared) if self.metric == "euclidean" else squared / 2
 
 
 def neighbours(vectors: np.ndarray, query: int, k: int, metric: str, among: np.ndarray | None = None) -> Neighbours:
@@ -67,21 +140,7 @@ def neighbours(vectors: np.ndarray, query: int, k: int, metric: str, among: np.n
     itself is never its own neighbour. Raises NotThere for an unknown query, SettingRefused for an unknown
     metric, a ``k`` out of bounds, or a query without a direction under the cosine metric.
     """
-    if not 0 <= query < len(vectors):
-        raise NotThere(f"There is no material number {query}.")
-    Bound(1, MAX_NEIGHBOURS).check("k", k)
-    points, defined = _comparable(vectors, metric)
-    if not defined[query]:
-        raise SettingRefused("metric", metric, "this material's vector has no length and so no direction; use euclidean.")
-    candidates = np.ones(len(points), bool) if among is None else among.copy()
-    candidates[query] = False
-    indices = np.flatnonzero(candidates)
-    distances = np.full(len(indices), np.nan)
-    measured = defined[indices]
-    difference = points[indices[measured]] - points[query]
-    distances[measured] = _distance(np.einsum("ij,ij->i", difference, difference), metric)
-    order = np.argsort(distances, kind="stable")[:k]  # stable keeps the order of the codes; NaN sorts last
-    return Neighbours(query, metric, indices[order], distances[order])
+    return Points(vectors, metric).nearest(query, k, among)
 
 
 def relative_length(vectors: np.ndarray, query: int, among: np.ndarray) -> float:
@@ -103,55 +162,7 @@ def all_neighbours(
     fewer than ``k`` others have a defined distance the row ends in index −1 and distance NaN. Memory stays
     bounded: the Q × M distances exist one block at a time.
     """
-    points, defined = _comparable(vectors, metric)
-    queries = np.arange(len(points)) if queries is None else np.asarray(queries)
-    width = max(0, min(k, len(points) - 1))
-    indices, distances = np.full((len(queries), k), -1), np.full((len(queries), k), np.nan)
-    block = max(1, _BLOCK // max(1, len(points)))
-    for start in range(0, len(queries) if width else 0, block):
-        rows = queries[start : start + block]
-        found, squared = _nearest(points, defined, rows, width)
-        indices[start : start + len(rows), :width] = found
-        distances[start : start + len(rows), :width] = _distance(squared, metric)
-    indices[np.isnan(distances)] = -1
-    return indices, distances
-
-
-def _nearest(
-    points: np.ndarray, defined: np.ndarray, rows: np.ndarray, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and squared distances (rows, width) of the nearest others, ascending, ties by index.
-
-    A matrix product finds candidates fast but rounds; their distances are then measured again from the
-    differences. A row in which more candidates tie than were kept is measured against every material.
-    """
-    count, dimensions = points.shape
-    kept = min(width + 8, count - 1)
-    norms = np.where(defined, np.einsum("ij,ij->i", points, points), np.inf)
-    rounding = 4 * (dimensions + 8) * np.finfo(float).eps * norms[defined].max(initial=0.0)
-    rough = norms[rows, None] + norms[None, :] - 2 * points[rows] @ points.T
-    rough[np.arange(len(rows)), rows] = np.inf
-    candidates = np.argpartition(rough, kept - 1, axis=1)[:, :kept]
-    edge = np.partition(np.take_along_axis(rough, candidates, axis=1), width - 1, axis=1)[:, width - 1]
-    crowded = (rough <= edge[:, None] + 2 * rounding).sum(axis=1) > kept
-    candidates.sort(axis=1)
-    squared = _measured(points, defined, rows[:, None], candidates)
-    order = np.argsort(squared, axis=1, kind="stable")[:, :width]
-    found = np.take_along_axis(candidates, order, axis=1)
-    squared = np.take_along_axis(squared, order, axis=1)
-    for row in np.flatnonzero(crowded & defined[rows]):
-        others = np.delete(np.arange(count), rows[row])
-        exact = _measured(points, defined, rows[row], others)
-        best = np.argsort(exact, kind="stable")[:width]
-        found[row], squared[row] = others[best], exact[best]
-    return found, squared
-
-
-def _measured(points: np.ndarray, defined: np.ndarray, rows: np.ndarray | int, others: np.ndarray) -> np.ndarray:
-    """Squared distances from the differences, NaN where either side has no direction."""
-    difference = points[others] - points[rows]
-    squared = np.einsum("...j,...j->...", difference, difference)
-    return np.where(defined[rows] & defined[others], squared, np.nan)
+    return Points(vectors, metric).nearest_of_all(k, queries)
 
 
 def formulas_with(data: FormulaSet, material: int) -> np.ndarray:

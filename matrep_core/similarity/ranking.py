@@ -1,0 +1,170 @@
+"""Ranking the materials that act alike: by the learned vectors, by use in formulas, or by all evidence fused.
+
+The weights were chosen on sets other than those that docs/SIMILARITY.md reports; ``python -m benchmarks similarity``
+measures them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from matrep_core.errors import SettingRefused
+from matrep_core.formulas.schema import FormulaSet
+from matrep_core.limits import MAX_NEIGHBOURS, Bound
+from matrep_core.similarity.effects import Ensemble, fingerprints, probe_formulas
+from matrep_core.similarity.functions import function_distances, multi_hot
+from matrep_core.similarity.profiles import Swaps, amount_profiles, co_use, unit
+from matrep_core.views.facts import find_material
+from matrep_core.views.neighbours import METRICS, Neighbours, Points
+
+BY = {
+    "fused": "everything: amounts, partners, predicted effect, learned vectors, swaps made in formulas, known functions",
+    "profile": "use in formulas alone: in what amounts, and with which partners; no model takes part",
+    "code": "the learned vectors alone, averaged over the models of the run",
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each kind of evidence counts in the fused distance; amount profiles count 1."""
+
+    co_use: float = 0.5
+    effect: float = 0.1
+    code: float = 0.1
+    rarity: float = 0.6
+    functions: float = 0.3
+    swaps: float = 20.0
+
+
+class Similarity:
+    """One run's materials, ready to be ranked against any of them. Computed once, held by the caller."""
+
+    def __init__(self, data: FormulaSet, parts: np.ndarray, ensemble: Ensemble, weights: Weights | None = None):
+        self.data, self.parts, self.ensemble = data, parts, ensemble
+        self.weights = weights or Weights()
+        self.support = ensemble.members[0].support
+
+    @cached_property
+    def amounts(self) -> np.ndarray:
+        """(M, BINS) as ``amount_profiles`` gives."""
+        return amount_profiles(self.data)
+
+    @cached_property
+    def partners(self) -> np.ndarray:
+        """(M, ·) as ``co_use`` gives."""
+        return co_use(self.data)
+
+    @cached_property
+    def fingerprints(self) -> np.ndarray:
+        """(K, M, P) as ``effects.fingerprints`` gives; zeros where a member never trained the material."""
+        found = fingerprints(self.ensemble, self.data.amounts[probe_formulas(self.parts)])
+        for member, each in zip(self.ensemble.members, found, strict=True):
+            each[member.support == 0] = 0
+        return found
+
+    @cached_property
+    def functions(self) -> Any:
+        """(M, functions) csr_array and the functions' names, as ``multi_hot`` gives."""
+        return multi_hot(self.data)
+
+    @cached_property
+    def swaps(self) -> Swaps:
+        return Swaps(self.data)
+
+    @cached_property
+    def profile_points(self) -> np.ndarray:
+        """(M, ·) float32: straight distance compares use in formulas."""
+        return np.hstack([self.amounts, self.weights.co_use * self.partners]).astype(np.float32)
+
+    @cached_property
+    def fused_points(self) -> np.ndarray:
+        """(M, ·) float32: the profile, the mean fingerprint and the members' vectors, each at its weight."""
+        effect = self._scaled(self.fingerprints.mean(axis=0))
+        parts = [self.profile_points, self.weights.effect * effect, self.weights.code * self.code_points("euclidean")]
+        return np.hstack(parts).astype(np.float32)
+
+    def code_points(self, metric: str) -> np.ndarray:
+        """(M, K · N) float32: distances between rows are the mean over the members, which needs no alignment.
+
+        cosine: the mean of 1 − cosine. euclidean: the root of the mean squared distance, each member's vectors
+        in units of their root mean square length. A lone model's euclidean distances stay in its own unit.
+        """
+        members = [member.vectors.astype(np.float64) for member in self.ensemble.members]
+        if metric == "cosine":
+            members = [unit(each) for each in members]
+        elif len(members) > 1:
+            members = [self._scaled(each) for each in members]
+        return np.hstack(members).astype(np.float32) / np.float32(np.sqrt(len(members)))
+
+    def _scaled(self, points: np.ndarray) -> np.ndarray:
+        """Rows in units of their root mean square length over the materials with support."""
+        squares = np.einsum("ij,ij->i", points, points, dtype=np.float64)
+        trained = self.support > 0
+        usual = float(np.sqrt(squares[trained].mean())) if trained.any() else 0.0
+        return points / (usual or 1.0)
+
+    @cached_property
+    def _points(self) -> dict[str, Points]:
+        return {}
+
+    def points(self, by: str, metric: str = "cosine") -> Points:
+        """The materials as points whose distances ``by`` compares; for ``fused`` without swaps and functions.
+
+        Raises SettingRefused for an unknown ``by`` or metric.
+        """
+        if by not in BY:
+            raise SettingRefused("by", by, f"choose one of {', '.join(BY)}.")
+        if by == "code" and metric not in METRICS:
+            raise SettingRefused("metric", metric, f"choose one of {', '.join(METRICS)}.")
+        key = f"code {metric}" if by == "code" else by
+        if key not in self._points:
+            if by == "code":
+                self._points[key] = Points(self.code_points(metric), metric)
+            else:
+                self._points[key] = Points(self.profile_points if by == "profile" else self.fused_points, "euclidean")
+        return self._points[key]
+
+    def distances(self, query: int, *, functions: bool = True) -> np.ndarray:
+        """(M,) float64 fused distances from one material, 0 the same; ``functions`` whether known functions count.
+
+        √(straight distance² + rarity² / (uses + 1) + functions² · Jaccard²), then divided by 1 + swaps × strength.
+        The second term is what few uses leave uncertain: rare materials are not near by accident.
+        """
+        points, w = self.fused_points, self.weights
+        difference = points - points[query]
+        squared = np.einsum("ij,ij->i", difference, difference, dtype=np.float64)
+        squared += w.rarity**2 / (self.data.support + 1)
+        if functions and self.functions[1]:
+            jaccard = function_distances(self.functions[0], query)
+            squared += w.functions**2 * np.where(np.isnan(jaccard), 0.5, jaccard) ** 2
+        return np.sqrt(squared) / (1 + w.swaps * self.swaps.around(query)[0])
+
+    def neighbours(
+        self,
+        query: int,
+        k: int,
+        by: str = "fused",
+        metric: str = "cosine",
+        among: np.ndarray | None = None,
+        *,
+        functions: bool = True,
+    ) -> Neighbours:
+        """The ``k`` materials most similar to ``query``; ``among`` is (M,) bool, the materials that may be named.
+
+        Raises NotThere for an unknown query, SettingRefused for a setting that does not exist or ``k`` out of bounds.
+        """
+        points = self.points(by, metric)
+        if by != "fused":
+            return points.nearest(query, k, among)
+        Bound(1, MAX_NEIGHBOURS).check("k", k)
+        find_material(self.data, self.data.materials[query])
+        distances = self.distances(query, functions=functions)
+        allowed = np.ones(len(distances), bool) if among is None else among.copy()
+        allowed[query] = False
+        indices = np.flatnonzero(allowed)
+        order = np.argsort(distances[indices], kind="stable")[:k]
+        return Neighbours(query, "fused", indices[order], distances[indices[order]])
