@@ -22,6 +22,10 @@ MAX_WORKBOOK_PARTS = 5_000
 MAX_WORKBOOK_SHEETS = 50
 MAX_PARQUET_BYTES = 2 * 2**30  # unpacked
 MAX_RUN_ARCHIVE_BYTES = 2 * 2**30  # an uploaded run, unpacked
+MAX_RUN_ARCHIVE_MEMBERS = 1_000
+MAX_RUN_TEXT_BYTES = 64 * 2**20  # a JSON file of an uploaded run
+MAX_RUN_LINES_BYTES = 2**20  # its curves, or the index of its frames: at most a few hundred short lines
+MAX_CACHE_BYTES = 2**30  # results kept below artifacts/cache; the longest unused go first
 MAX_NEIGHBOURS = 1_000
 
 

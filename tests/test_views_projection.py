@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from matrep_core.errors import MatRepError, SettingRefused
-from matrep_core.views.cache import cache_path, content_key, read_cached, write_cached
+from matrep_core.runs.files import held_lock
+from matrep_core.views.cache import cache_path, content_key, prune, read_cached, write_cached
 from matrep_core.views.layouts import umap_layout
 from matrep_core.views.projection import faithfulness, pca_basis, raw_axes
 
@@ -82,8 +85,8 @@ def test_umap_is_computed_once_for_two_that_ask_and_repeats_exactly_in_another_p
     for thread in ask:
         thread.join()
     np.testing.assert_array_equal(answers[0], answers[1])
-    (kept,) = (tmp_path / "cache").iterdir()
-    assert kept.suffix == ".safetensors"
+    (kept,) = {file.name for file in (tmp_path / "cache").iterdir()} - {".turn"}  # the lock of those that wait
+    assert kept.endswith(".safetensors")
     waited: list[float] = []
     np.testing.assert_array_equal(umap_layout(tmp_path, vectors, waiting=waited.append).coordinates, answers[0])
     assert waited == []
@@ -131,6 +134,26 @@ def test_the_cache_notices_every_changed_byte(tmp_path: Path) -> None:
         assert found is None or np.array_equal(found["coordinates"], np.arange(6).reshape(3, 2)), place
     path.write_bytes(whole[:-3])
     assert read_cached(path) is None
+
+
+def test_the_cache_forgets_the_longest_unused_and_what_a_killed_worker_left(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    for age, name in enumerate("abcd"):
+        write_cached(cache_path(tmp_path, name), {"x": np.zeros(1_000)})
+        os.utime(cache_path(tmp_path, name), (10_000 + age, 10_000 + age))
+    size = cache_path(tmp_path, "a").stat().st_size
+    assert read_cached(cache_path(tmp_path, "a")) is not None  # used now
+    for name, age in (("old.question", 90_000), ("new.question", 60), ("busy.in", 90_000)):
+        (folder / name).write_text("{}")
+        os.utime(folder / name, (time.time() - age, time.time() - age))
+    with held_lock(folder / "busy.lock", ""):
+        prune(folder, 2 * size + 10)
+    assert {file.name for file in folder.iterdir()} == {
+        "a.safetensors", "d.safetensors", "new.question", "busy.in", "busy.lock",
+    }  # fmt: skip
+    prune(folder, 0)
+    assert not list(folder.glob("*.safetensors"))
+    prune(tmp_path / "nowhere")
 
 
 def test_a_picture_of_everything_keeps_everything_and_a_random_one_keeps_chance() -> None:

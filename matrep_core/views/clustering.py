@@ -41,15 +41,21 @@ def _kmeans_labels(points: np.ndarray, clusters: int, seed: int) -> np.ndarray:
 def kmeans_from(vectors: np.ndarray, trained: np.ndarray, before: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The KMeans clusters of (M, N) ``vectors`` that grow out of those of other vectors of the same materials.
 
-    ``before`` (M, N) with ``labels`` (M,) gives the first centres; a cluster keeps its number.
+    ``before`` (M, N) with ``labels`` (M,) gives the first centres; a cluster keeps its number, and loses its
+    last material where there are fewer places than clusters.
     """
+    import warnings
+
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     members = np.flatnonzero(trained)
-    centres = np.array([before[labels == number].mean(axis=0) for number in range(labels.max() + 1)])
+    groups = [labels == number for number in range(labels.max() + 1)]
+    centres = np.array([before[group if group.any() else trained].mean(axis=0) for group in groups])
     found = np.full(len(trained), NO_CLUSTER, dtype=np.int64)
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer places than clusters, as where all start at one
         found[members] = KMeans(len(centres), init=centres, n_init=1).fit_predict(vectors[members])
     return found
 
