@@ -55,7 +55,8 @@ def unpack(block: bytes) -> tuple[dict, dict[str, np.ndarray]]:
 def test_the_parts_hold_what_was_given() -> None:
     made = payload()
     parts = {name: unpack(block) for name, block in made.parts.items()}
-    assert list(parts) == ["points", "colours", "curve", "frames0", "frames1", "frames2"]
+    blocks = [f"{kind}{k}" for k in range(3) for kind in ("frames", "moving")]
+    assert list(parts) == ["points", "projections", "colours", "curve", *blocks]
     frames = np.concatenate([parts[f"frames{k}"][1]["frames"] for k in range(3)])
     assert np.array_equal(frames, made.frames)
     assert np.array_equal(np.concatenate([parts[f"frames{k}"][1]["steps"] for k in range(3)]), made.steps)
@@ -63,8 +64,9 @@ def test_the_parts_hold_what_was_given() -> None:
     assert header["ids"] == [f"00{i}" for i in range(POINTS)]
     assert header["texts"][0] == {"name": "INCI name", "values": ["글리세린", "<b>", "", "a", "b", "c", "d"]}
     assert [header["texts"][1]["values"][k] for k in arrays["text1"]] == ["oil"] * POINTS
+    moving = np.concatenate([parts[f"moving{k}"][1]["colour0"] for k in range(3)])
+    assert moving.shape == (FRAMES, POINTS) and moving[3].tolist() == [0, 1, 255, 0, 1, 0, 0]
     header, arrays = parts["colours"]
-    assert arrays["colour0"].shape == (FRAMES, POINTS) and arrays["colour0"][3].tolist() == [0, 1, 255, 0, 1, 0, 0]
     assert arrays["colour1"].tolist() == [255, 0, 62, 125, 188, 250, 255]  # log scale; no value, and zero has no log
     assert (header["columns"][1]["low"], header["columns"][1]["high"]) == (1.0, 16.0)
 
@@ -73,13 +75,15 @@ def test_a_change_changes_only_its_own_part() -> None:
     before = payload().part_ids
     assert payload().part_ids == before
     other = payload(colours=[Scale("Support", np.ones(POINTS))]).part_ids
-    assert {name for name in before if before[name] != other[name]} == {"colours"}
+    assert {name for name in before if before[name] != other.get(name)} == {"colours", "moving0", "moving1", "moving2"}
     rng = np.random.default_rng(0)
     longer = np.concatenate([rng.integers(-32_000, 32_000, (FRAMES, POINTS, 2)), np.ones((1, POINTS, 2))]).astype(
         np.int16
     )
     grown = payload(frames=longer, steps=np.arange(FRAMES + 1) * 10, colours=()).part_ids
-    assert {name for name in before if before[name] != grown[name]} == {"colours", "frames2"}
+    assert {name for name in before if before[name] != grown.get(name)} == {
+        "colours", "frames2", "moving0", "moving1", "moving2",
+    }  # fmt: skip
 
 
 def test_coordinates_are_kept_to_a_small_fraction_of_the_whole_range() -> None:

@@ -14,9 +14,10 @@ export function factsOf(scene, point) {
   if (cloud.hollow?.[point]) facts.push(["", cloud.hollowLabel]);
   const known = facts.some(([name]) => name === scene.colour?.name);
   if (scene.colour && !known) facts.push([scene.colour.name, colourText(scene, point)]);
-  scene.axes.forEach((axis, k) =>
-    facts.push([cloud.axes[axis].replace(/ \([^()]*\)$/, ""), show(scene.positionOf(point)[k])]),
-  );
+  if (!scene.tour) {
+    const at = scene.positionOf(point);
+    scene.axisNames.forEach((name, k) => facts.push([name.replace(/ \([^()]*\)$/, ""), show(at[k])]));
+  }
   return facts;
 }
 

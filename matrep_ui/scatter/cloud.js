@@ -1,6 +1,7 @@
-// The points over all frames: what the parts say together. Positions stay int16; `place` makes numbers of them.
+// The points over all frames: what the parts say together.
 
 import { decode } from "./blob.js";
+import { Projection } from "./projection.js";
 
 export const NONE = 255; // the colour code of a point without a group or value
 
@@ -19,16 +20,22 @@ export function assemble(partIds, parts, known) {
   return new Cloud(decoded);
 }
 
+// The parts of one kind over the blocks of frames, in order: frames0, frames1, … or frames0-2, frames1-2, …
+function blocksOf(parts, kind, number) {
+  const blocks = [],
+    end = number ? `-${number}` : "";
+  for (let i = 0; parts[`${kind}${i}${end}`]; i++) blocks.push(parts[`${kind}${i}${end}`]);
+  return blocks;
+}
+
 class Cloud {
-  constructor({ points, colours, curve, ...rest }) {
-    const { header, arrays } = points;
+  constructor(parts) {
+    const { points, projections, colours, curve } = parts,
+      { header, arrays } = points;
     this.ids = header.ids;
     this.count = header.ids.length;
     this.idLabel = header.id_label;
     this.noun = header.noun;
-    this.space = header.space;
-    this.axes = header.axes;
-    this.dims = header.axes.length;
     this.hollow = arrays.hollow ?? null;
     this.hollowLabel = header.hollow_label;
     this.texts = header.texts.map(({ name, values, codes }) => {
@@ -36,38 +43,39 @@ class Cloud {
       return { name, of: index ? (i) => values[index[i]] : (i) => values[i] };
     });
     this.numbers = header.numbers.map((name, i) => ({ name, values: arrays[`number${i}`] }));
-    this.colours = colours.header.columns.map((column) => ({ ...column, codes: colours.arrays[column.codes] }));
     this.curve = curve.header.curve && { ...curve.header.curve, ...curve.arrays };
     this.marks = curve.header.marks;
+    this.shares = curve.header.shares.map((name, i) => ({
+      name,
+      steps: curve.arrays[`share_steps${i}`],
+      values: curve.arrays[`share${i}`],
+    }));
 
-    this.chunks = [];
-    this.frames = []; // { chunk, local } of each frame
-    this.steps = [];
-    for (let i = 0; rest[`frames${i}`]; i++) {
-      const part = rest[`frames${i}`];
-      const chunk = {
-        q: part.arrays.frames,
-        scale: part.header.scale,
-        origin: part.header.origin,
-        header: part.header,
-      };
-      this.chunks.push(chunk);
-      part.arrays.steps.forEach((step, local) => {
-        this.frames.push({ chunk, local });
-        this.steps.push(step);
-      });
-    }
+    const blocks = blocksOf(parts, "frames", 0);
+    this.steps = blocks.flatMap((block) => [...block.arrays.steps]);
     this.last = this.steps.length - 1;
-    this.bounds = this.axes.map((_, axis) =>
-      this.chunks.reduce(
-        ([low, high], { scale, origin, header }) => [
-          Math.min(low, origin[axis] + scale * header.low[axis]),
-          Math.max(high, origin[axis] + scale * header.high[axis]),
-        ],
-        [Infinity, -Infinity],
-      ),
+    this.places = blocks.flatMap((block, b) => [...block.arrays.steps].map((_, local) => ({ block: b, local })));
+    this.projections = projections.header.looks.map(
+      (look, k) =>
+        new Projection(
+          look,
+          look.turned ? blocks : blocksOf(parts, "frames", k),
+          look.turned ? projections.arrays[`turn${k}`] : undefined,
+          projections.arrays[`centre${k}`],
+          this.count,
+        ),
     );
-    if (this.dims === 1) this.spread = Float32Array.from({ length: this.count }, (_, i) => scatterOf(i));
+    this.offered = projections.header.offered;
+    this.original = this.projections.find((projection) => projection.original) ?? null;
+
+    const moving = blocksOf(parts, "moving", 0);
+    this.colours = colours.header.columns.map((column, k) => ({
+      ...column,
+      still: colours.arrays[`colour${k}`],
+      blocks: column.moving ? moving.map((block) => block.arrays[`colour${k}`]) : [],
+    }));
+    this.near = blocksOf(parts, "near", 0).map((block) => block.arrays.near);
+    this.spread = Float32Array.from({ length: this.count }, (_, i) => scatterOf(i));
     this.indexOf = new Map(this.ids.map((id, i) => [id, i]));
   }
 
@@ -76,51 +84,6 @@ class Cloud {
     const first = Math.min(Math.floor(time), this.last);
     const second = Math.min(first + 1, this.last);
     return { first, second, share: time - first };
-  }
-
-  // Positions of all points on up to three axes at a time, into `out` (3 numbers a point).
-  place(time, axes, out) {
-    const { first, second, share } = this.around(time);
-    const a = this.frames[first],
-      b = this.frames[second],
-      { dims, count } = this;
-    for (let k = 0; k < 3; k++) {
-      const axis = axes[k];
-      if (axis === undefined) {
-        const fill = k === 1 ? this.spread : undefined;
-        for (let i = 0; i < count; i++) out[3 * i + k] = fill ? fill[i] : 0;
-        continue;
-      }
-      const qa = a.chunk.q,
-        qb = b.chunk.q;
-      const sa = a.chunk.scale * (1 - share),
-        sb = b.chunk.scale * share;
-      const base = a.chunk.origin[axis] * (1 - share) + b.chunk.origin[axis] * share;
-      let ia = a.local * count * dims + axis,
-        ib = b.local * count * dims + axis;
-      for (let i = 0; i < count; i++, ia += dims, ib += dims) out[3 * i + k] = base + sa * qa[ia] + sb * qb[ib];
-    }
-    return out;
-  }
-
-  // One coordinate of one point at one frame.
-  at(point, frame, axis) {
-    const { chunk, local } = this.frames[frame];
-    return chunk.origin[axis] + chunk.scale * chunk.q[(local * this.count + point) * this.dims + axis];
-  }
-
-  // The smallest box that holds these points (all, where none is given) at a frame on these axes: [[low, high], …].
-  boundsAt(frame, axes, points) {
-    return axes.map((axis) => {
-      let low = Infinity,
-        high = -Infinity;
-      for (let k = 0; k < (points.length || this.count); k++) {
-        const value = this.at(points.length ? points[k] : k, frame, axis);
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-      return [low, high];
-    });
   }
 
   // How many points lie where along one axis at a time: `bins` counts between low and high, smoothed.
@@ -140,9 +103,17 @@ class Cloud {
     return out;
   }
 
+  // The array of colour codes that holds a frame, and where that frame starts in it.
+  codesAt(colour, frame) {
+    if (!colour.moving) return { array: colour.still, start: 0 };
+    const { block, local } = this.places[frame];
+    return { array: colour.blocks[block], start: local * this.count };
+  }
+
   // Colour codes of all points at a frame.
   codes(colour, frame) {
-    return colour.moving ? colour.codes.subarray(frame * this.count, (frame + 1) * this.count) : colour.codes;
+    const { array, start } = this.codesAt(colour, frame);
+    return array.subarray(start, start + this.count);
   }
 
   // The name that a reader knows the point by: the first text column, or the id.
@@ -156,6 +127,27 @@ class Cloud {
       if (Math.abs(each - step) < Math.abs(this.steps[best] - step)) best = i;
     });
     return best;
+  }
+
+  // The time (in frames) of any step, also between two frames.
+  timeOfStep(step) {
+    const { steps, last } = this;
+    if (step <= steps[0]) return 0;
+    if (step >= steps[last]) return last;
+    let low = 0,
+      high = last;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (steps[middle] <= step) low = middle;
+      else high = middle;
+    }
+    return low + (step - steps[low]) / (steps[high] - steps[low]);
+  }
+
+  // The step that a time stands for, also between two frames.
+  stepOfTime(time) {
+    const { first, second, share } = this.around(time);
+    return this.steps[first] + (this.steps[second] - this.steps[first]) * share;
   }
 }
 

@@ -33,6 +33,8 @@ const DARK = [
   "#bfe4fb",
 ];
 
+export const GROUPS = LIGHT.length; // told apart at once
+
 // Numbers: viridis, without the end that would vanish in the background.
 const VIRIDIS = [
   "#440154",
@@ -90,9 +92,9 @@ export function palette(colour, theme) {
 }
 
 // After the twelfth group the colours return lighter or darker: still the same order, no longer told apart at once.
-function groupColour(code, theme) {
-  const base = fromHex((theme.dark ? DARK : LIGHT)[code % 12]);
-  const round = Math.floor(code / 12) % 4;
+export function groupColour(code, theme) {
+  const base = fromHex((theme.dark ? DARK : LIGHT)[code % GROUPS]);
+  const round = Math.floor(code / GROUPS) % 4;
   return round ? between(base, theme.dark ? [20, 30, 34] : [255, 255, 255], [0, 0.4, 0.2, 0.55][round]) : base;
 }
 

@@ -31,7 +31,7 @@ export async function saveAs(viewer, kind) {
     stage: { width: stage.clientWidth, height: stage.clientHeight },
     picture: { left: surface.offsetLeft, top: surface.offsetTop },
     under: viewer.underItems(),
-    over: overlayItems(scene, viewer),
+    over: overlayItems(viewer),
   };
   const make = { png: () => toPng(view), svg: () => toSvgFile(view), html: () => toHtml(viewer) }[kind];
   download(await make(), `${name}.${kind}`);
@@ -195,7 +195,7 @@ const THEME = [
 
 // The viewer with its data as one page that needs nothing else: the script that this module is part of, its styles
 // and the parts of the data. The page starts where the viewer stands.
-async function toHtml({ scene, selected, options, parts, label, caption, root }) {
+async function toHtml({ scene, selected, scrubber, options, parts, label, caption, root }) {
   const script = await (await fetch(import.meta.url)).text();
   const title = [label, caption].filter(Boolean).join(" · "),
     style = getComputedStyle(root);
@@ -205,6 +205,8 @@ async function toHtml({ scene, selected, options, parts, label, caption, root })
     step: scene.cloud.steps[scene.frame],
     colour: scene.colour?.name ?? null,
     axes: scene.axes,
+    projection: scene.projection.name,
+    marks: scrubber.flagged().map((frame) => scene.cloud.steps[frame]),
   };
   const packed = {};
   for (const id of Object.values(options.parts)) packed[id] = await deflated(parts.get(id).bytes);

@@ -1,20 +1,31 @@
 // Points by WebGL2. The frames lie in GPU buffers as the int16 that came; the vertex shader mixes two of them,
 // so that a step of the scrubber uploads nothing.
 
+const SLOTS = 4; // of four coordinates each, for each of the two frames
+
 const VERTEX = `#version 300 es
 precision highp float;
-in float x0; in float y0; in float z0; in float x1; in float y1; in float z1;
-in float code; in float state;
+in vec4 a0; in vec4 a1; in vec4 a2; in vec4 a3; // coordinates at the one frame
+in vec4 b0; in vec4 b1; in vec4 b2; in vec4 b3; // and at the other
+in float code; in float state; in float lift;
 uniform mat4 view;
-uniform vec3 scale0, origin0, scale1, origin1;
+uniform vec4 rows[12]; // weights of the coordinates: four for x, four for y, four for z
+uniform vec3 shift0, shift1;
+uniform float scale0, scale1;
 uniform float share, radius, ratio, depth;
 uniform sampler2D palette;
 uniform vec4 context;
 out vec4 fill;
 flat out float disc, rim, hollow, chosen, fog; // rim: where the square that is drawn ends
+vec3 place(vec4 c0, vec4 c1, vec4 c2, vec4 c3) {
+  return vec3(
+    dot(rows[0], c0) + dot(rows[1], c1) + dot(rows[2], c2) + dot(rows[3], c3),
+    dot(rows[4], c0) + dot(rows[5], c1) + dot(rows[6], c2) + dot(rows[7], c3),
+    dot(rows[8], c0) + dot(rows[9], c1) + dot(rows[10], c2) + dot(rows[11], c3));
+}
 void main() {
-  vec3 at = mix(vec3(x0, y0, z0) * scale0 + origin0, vec3(x1, y1, z1) * scale1 + origin1, share);
-  gl_Position = view * vec4(at, 1.0);
+  vec3 at = mix(place(a0, a1, a2, a3) * scale0 + shift0, place(b0, b1, b2, b3) * scale1 + shift1, share);
+  gl_Position = view * vec4(at.x, at.y + lift, at.z, 1.0);
   int layer = int(state) & 3;
   hollow = float((int(state) >> 2) & 1);
   chosen = layer == 3 ? 1.0 : 0.0;
@@ -59,7 +70,7 @@ void main() {
   colour = out_;
 }`;
 
-const INPUTS = ["x0", "y0", "z0", "x1", "y1", "z1", "code", "state"];
+const INPUTS = ["a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3", "code", "state", "lift"];
 
 export class GlRenderer {
   // Returns null where the browser has no WebGL2.
@@ -154,7 +165,7 @@ export class GlRenderer {
   draw(scene) {
     const { gl, inputs, uniforms } = this;
     if (gl.isContextLost()) return;
-    const { cloud, axes, theme } = scene;
+    const { cloud, theme } = scene;
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
@@ -162,45 +173,20 @@ export class GlRenderer {
     gl.useProgram(this.program);
 
     const { first, second, share } = cloud.around(scene.time);
-    const ends = [cloud.frames[first], cloud.frames[second]];
-    ends.forEach(({ chunk, local }, end) => {
-      const scale = [0, 0, 0],
-        origin = [0, 0, 0];
-      ["x", "y", "z"].forEach((letter, k) => {
-        const place = inputs[`${letter}${end}`],
-          axis = axes[k];
-        if (axis !== undefined) {
-          this.buffer(chunk.q, gl.ARRAY_BUFFER);
-          gl.enableVertexAttribArray(place);
-          gl.vertexAttribPointer(
-            place,
-            1,
-            gl.SHORT,
-            false,
-            cloud.dims * 2,
-            (local * cloud.count * cloud.dims + axis) * 2,
-          );
-          scale[k] = chunk.scale;
-          origin[k] = chunk.origin[axis];
-        } else if (k === 1 && cloud.spread) {
-          this.buffer(cloud.spread, gl.ARRAY_BUFFER);
-          gl.enableVertexAttribArray(place);
-          gl.vertexAttribPointer(place, 1, gl.FLOAT, false, 0, 0);
-          scale[k] = 1;
-        } else {
-          gl.disableVertexAttribArray(place);
-          gl.vertexAttrib1f(place, 0);
-        }
-      });
-      gl.uniform3fv(uniforms[`scale${end}`], scale);
-      gl.uniform3fv(uniforms[`origin${end}`], origin);
-    });
-
+    this.positions(scene, first, second);
+    if (scene.strip) {
+      this.buffer(cloud.spread, gl.ARRAY_BUFFER);
+      gl.enableVertexAttribArray(inputs.lift);
+      gl.vertexAttribPointer(inputs.lift, 1, gl.FLOAT, false, 0, 0);
+    } else {
+      gl.disableVertexAttribArray(inputs.lift);
+      gl.vertexAttrib1f(inputs.lift, 0);
+    }
     if (scene.colour) {
-      this.buffer(scene.colour.codes, gl.ARRAY_BUFFER);
+      const { array, start } = cloud.codesAt(scene.colour, scene.frame);
+      this.buffer(array, gl.ARRAY_BUFFER);
       gl.enableVertexAttribArray(inputs.code);
-      const offset = scene.colour.moving ? scene.frame * cloud.count : 0;
-      gl.vertexAttribPointer(inputs.code, 1, gl.UNSIGNED_BYTE, false, 0, offset);
+      gl.vertexAttribPointer(inputs.code, 1, gl.UNSIGNED_BYTE, false, 0, start);
     } else {
       gl.disableVertexAttribArray(inputs.code);
       gl.vertexAttrib1f(inputs.code, 0);
@@ -226,6 +212,45 @@ export class GlRenderer {
     );
     this.buffer(scene.order, gl.ELEMENT_ARRAY_BUFFER);
     gl.drawElements(gl.POINTS, cloud.count, gl.UNSIGNED_INT, 0);
+  }
+
+  // Point the coordinates of both frames at their buffers, and set the weights that make a picture of them.
+  positions({ projection, cloud, rows }, first, second) {
+    const { gl, inputs, uniforms } = this,
+      { dims } = projection;
+    // Up to 16 coordinates are read four at a time; of more, only those that the rows ask for.
+    const slots =
+      dims <= 4 * SLOTS
+        ? Array.from({ length: Math.ceil(dims / 4) }, (_, k) => [4 * k, Math.min(4, dims - 4 * k)])
+        : [...new Set(rows.flatMap((row) => [...row.weights.keys()].filter((d) => row.weights[d])))].map((d) => [d, 1]);
+    const weights = new Float32Array(4 * 3 * SLOTS);
+    rows.forEach((row, k) =>
+      slots.forEach(([from, size], slot) =>
+        weights.set(row.weights.subarray(from, from + size), 4 * (SLOTS * k + slot)),
+      ),
+    );
+    gl.uniform4fv(uniforms["rows[0]"], weights);
+    [first, second].forEach((frame, end) => {
+      const { chunk, local, scale } = projection.frames[frame];
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const input = inputs[`${"ab"[end]}${slot}`];
+        if (slots[slot]) {
+          const [from, size] = slots[slot],
+            start = local * cloud.count * dims + from;
+          this.buffer(chunk.q, gl.ARRAY_BUFFER);
+          gl.enableVertexAttribArray(input);
+          gl.vertexAttribPointer(input, size, gl.SHORT, false, dims * 2, start * 2);
+        } else {
+          gl.disableVertexAttribArray(input);
+          gl.vertexAttrib4f(input, 0, 0, 0, 0);
+        }
+      }
+      gl.uniform1f(uniforms[`scale${end}`], scale);
+      gl.uniform3fv(
+        uniforms[`shift${end}`],
+        [0, 1, 2].map((k) => (rows[k] ? projection.shiftAt(rows[k], frame) : 0)),
+      );
+    });
   }
 
   destroy() {

@@ -4,15 +4,20 @@
 import { css } from "./colour.js";
 import { lookOf } from "./canvas2d.js";
 import { toPicture } from "./camera.js";
+import { relations } from "./neighbours.js";
 
 const NOTHING = { hover: -1, cursor: -1 };
 const MOST_LABELS = 14,
   MOST_TRAIL_PIECES = 12_000,
   LABEL = 12;
 
-export function overlayItems(scene, { selected, lasso, trails, table }, { hover, cursor } = NOTHING) {
-  const items = scene.cloud.spread ? densityItems(scene) : [];
-  if (trails && scene.cloud.last > 0) items.push(...trailItems(scene, selected, table));
+// viewer: what to draw over its scene; pointing: hover and cursor, which a saved picture goes without
+export function overlayItems(viewer, { hover, cursor } = NOTHING) {
+  const { scene, selected, shown, table } = viewer,
+    { lasso } = viewer.choosing;
+  const items = scene.strip ? densityItems(scene) : [];
+  if (shown.trails && scene.cloud.last > 0) items.push(...trailItems(scene, selected, table));
+  if (shown.neighbours && selected.length) items.push(...neighbourItems(scene, viewer.neighbours, selected.at(-1)));
   for (const [point, colour] of [
     [cursor, scene.theme.primary],
     [hover, scene.theme.ink],
@@ -57,17 +62,13 @@ function densityItems(scene) {
 
 // The way of each selected point through the frames: what is behind it strong, what is ahead faint.
 function trailItems(scene, selected, table) {
-  const { cloud, axes, matrix, width, height, time, theme } = scene;
-  const most = Math.max(1, Math.floor(MOST_TRAIL_PIECES / cloud.frames.length));
+  const { cloud, matrix, width, height, time, theme } = scene;
+  const most = Math.max(1, Math.floor(MOST_TRAIL_PIECES / cloud.steps.length));
   const codes = scene.colour && cloud.codes(scene.colour, scene.frame);
   const now = Math.floor(time),
     items = [];
   for (const point of selected.slice(0, most)) {
-    const way = cloud.frames.map((_, frame) => {
-      const at = axes.map((axis) => cloud.at(point, frame, axis));
-      if (cloud.spread) at[1] = cloud.spread[point];
-      return toPicture(matrix, at, width, height);
-    });
+    const way = cloud.steps.map((_, frame) => toPicture(matrix, scene.placeOf(point, frame), width, height));
     const here = screenOf(scene, point);
     const colour = table[codes ? codes[point] : 0];
     items.push({ line: [here, ...way.slice(now + 1)], colour: css(theme.grey, 0.55), width: 1, dash: [2, 3] });
@@ -75,6 +76,26 @@ function trailItems(scene, selected, table) {
     items.push({ disc: [way[0][0], way[0][1], 2.2], colour: css(colour, 0.9) });
   }
   return items;
+}
+
+// The neighbours of a point: a line to each that the picture keeps near, a broken line to each that it draws
+// elsewhere (missing), a dotted ring around each that is near in the picture alone (false).
+function neighbourItems(scene, neighbours, point) {
+  const found = relations(scene, neighbours, point);
+  if (!found) return [];
+  const here = screenOf(scene, point).slice(0, 2),
+    ink = css(scene.theme.ink);
+  const to = (other) => screenOf(scene, other).slice(0, 2);
+  return [
+    ...found.kept.map((other) => ({ line: [here, to(other)], colour: ink, width: 1.2, alpha: 0.75 })),
+    ...found.missing.map((other) => ({ line: [here, to(other)], colour: ink, width: 1.2, dash: [5, 4], alpha: 0.75 })),
+    ...found.wrong.map((other) => ({
+      ring: [...to(other), lookOf(scene, scene.states[other], screenOf(scene, other)[2]).r + 3],
+      colour: ink,
+      width: 1.4,
+      dash: [1.5, 2.5],
+    })),
+  ];
 }
 
 // Names beside the selected points, each where it covers no other name; those without room are left out.

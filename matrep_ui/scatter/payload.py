@@ -1,39 +1,20 @@
-"""What the viewer shows, as values; and the bytes in which it travels to the browser.
-
-A payload travels in parts, so that a change of one part sends only that part:
-
-    frames   positions of all points, 32 frames a part; a new frame during training resends only the last part
-    points   ids, texts and numbers of the points, which of them are hollow, names of the axes
-    colours  the columns that points can be coloured by
-    curve    errors over the steps, marks on the scrubber
-
-Each part is one block of bytes, little-endian:
-
-    0   4 bytes   b"MRS1", or b"MRZ1" where everything from byte 24 on is deflated (zlib): texts and colours
-    4   4 bytes   length H of the header, unsigned
-    8   16 bytes  blake2b digest of what follows, before deflating; the part's id is its hex text
-    24  H bytes   header, UTF-8 JSON; "kind" is one of the four names above,
-                  "arrays" maps a name to [type, shape, offset]; type is i1, u1, i2, u2, i4 or f4
-    then zeros up to a multiple of 8, then the arrays, row-major, each at its offset from there (a multiple of 8)
-
-A position is ``origin[axis] + scale * whole number``; the scale is the same for all axes and all frames of a
-run, so that distances on the screen compare across frames.
-"""
+"""What the viewer shows, as values. ``packing`` makes the bytes of them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from matrep_ui.scatter.packing import NO_CODE, bytes_of, frames_part, neighbours_part, pack, part_id, texts_of
+
 FRAMES_A_PART = 32
-MOST_CATEGORIES = 250  # a colour code is one byte; 255 means none
+MOST_CATEGORIES = 250  # a colour code is one byte
+MOST_MIXED = 16  # coordinates that the browser's graphics card mixes to a picture: turns and the grand tour
+SMALL = 2_000_000  # bytes of positions and neighbours together, up to which all neighbours travel
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +29,18 @@ class Categories:
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """A colour by a number. ``values`` is (N,) or (T, N) float; NaN is shown grey as ``none_label``."""
+    """A colour by a number. ``values`` is (N,) or (T, N) float; NaN is shown grey as ``none_label``.
+
+    ``bounds`` are the ends of the scale, by default the smallest and largest value; give them where frames are
+    still to come, so that these change no colour that was sent.
+    """
 
     name: str
     values: np.ndarray
     unit: str = ""
     log: bool = False
     none_label: str = "no value"
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +55,15 @@ class Curve:
     best_step: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Share:
+    """A share from 0 to 1 over the steps, drawn above the curve and read out beside the step. NaN where unknown."""
+
+    name: str
+    steps: np.ndarray
+    values: np.ndarray
+
+
 @dataclass(frozen=True)
 class Mark:
     """An event on the scrubber: a step and a few words."""
@@ -78,17 +73,72 @@ class Mark:
 
 
 @dataclass(frozen=True, eq=False)
+class Projection:
+    """One more way to look at the N points of a payload over its T frames: with ``frames`` or with ``turn``.
+
+    name:    what the reader chooses it by
+    axes:    names of the A coordinates that can be chosen
+    frames:  (T, N, D) int16; a position is origin[axis] + scale * frames[t, n, axis]
+    scale:   one number, or (T,), one a frame: then frames that come later change none that were sent
+    carried: which D of the A coordinates ``frames`` holds, rising; None is all of them
+    turn:    (D0, A), at most 16 rows: the browser works the positions out from the payload's own D0 coordinates,
+             as (position - centre) @ turn, and nothing travels; ``centre`` is (D0,), by default zeros
+    linear:  a linear image of the vectors with at most 16 coordinates: the grand tour can turn through it
+    note:    how the picture was made, in a sentence below it
+    space:   names the coordinate system, by default the name; the camera is kept while it stays the same
+    """
+
+    name: str
+    axes: Sequence[str]
+    frames: np.ndarray | None = None
+    scale: float | np.ndarray = 1.0
+    origin: Sequence[float] | None = None
+    carried: Sequence[int] | None = None
+    turn: np.ndarray | None = None
+    centre: np.ndarray | None = None
+    linear: bool = False
+    note: str = ""
+    space: str = ""
+
+    @classmethod
+    def from_coordinates(cls, name: str, coordinates: np.ndarray, **fields: Any) -> Projection:
+        """Quantise (T, N, D) floats to int16, each frame with a scale of its own around zero."""
+        frames, scale = quantised(coordinates)
+        return cls(name, frames=frames, scale=scale, **fields)
+
+
+def quantised(coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T, N, D) floats as int16 and (T,) scales; raises ValueError where one is not finite."""
+    at = np.asarray(coordinates, np.float64)
+    if at.ndim != 3 or not np.isfinite(at).all():
+        raise ValueError("coordinates must be finite numbers, (T, N, D)")
+    largest = np.abs(at).max((1, 2), initial=0)
+    scale = np.where(largest > 0, largest, 1.0).astype(np.float32) / np.float32(32_700)
+    return np.rint(at / scale[:, None, None]).astype(np.int16), scale
+
+
+def neighbours_fit(frames: int, points: int, axes: int, k: int = 10) -> bool:
+    """Whether all neighbours may travel beside the positions; else ``scatter(near=...)`` brings the asked ones."""
+    return 2 * frames * points * (axes + k) <= SMALL
+
+
+@dataclass(frozen=True, eq=False)
 class ScatterPayload:
-    """N points over T frames in D axes. Build it once (cache it) and hand the same one to the viewer.
+    """N points over T frames. Build it once (cache it) and hand the same one to the viewer.
 
     frames:  (T, N, D) int16; a position is origin[axis] + scale * frames[t, n, axis]
     steps:   (T,) training step of each frame, rising
     ids:     N different texts; what the viewer reports as selected
-    axes:    D names, with the unit or the explained variance where there is one
+    axes:    names, with the unit or the explained variance where there is one: D, or more with ``carried``
+    scale, origin, carried, linear, note: as in Projection
+    projection: the name of this first way to look; projections: further ones
+    original: the D coordinates are all of the material vectors, so the browser finds neighbours itself
+    offered: names of projections that can be asked for (see ScatterEvents.wanted)
     texts:   columns of N texts for the card and the search; the first is the name beside the id
     numbers: columns of N numbers for the card
-    hollow:  (N,) bool, drawn as rings: materials that no training formula contains
-    colours: what the points can be coloured by; the first is shown first
+    hollow:  (N,) bool, drawn as rings: materials that no training formula contains; never a neighbour
+    colours: what the points can be coloured by; the first is shown first; scales are read out on the detail card
+    neighbours: (T, N, k) indices, nearest first, in the original space; -1 is none
     space:   names the coordinate system; the camera is kept while it stays the same
     """
 
@@ -96,15 +146,24 @@ class ScatterPayload:
     steps: np.ndarray
     ids: Sequence[str]
     axes: Sequence[str]
-    scale: float = 1.0
+    scale: float | np.ndarray = 1.0
     origin: Sequence[float] | None = None
+    carried: Sequence[int] | None = None
+    linear: bool = False
+    note: str = ""
+    projection: str = ""
+    projections: Sequence[Projection] = ()
+    original: bool = False
+    offered: Sequence[str] = ()
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
     hollow: np.ndarray | None = None
     hollow_label: str = "in no training formula"
     colours: Sequence[Categories | Scale] = ()
+    neighbours: np.ndarray | None = None
     curve: Curve | None = None
     marks: Sequence[Mark] = ()
+    shares: Sequence[Share] = ()
     space: str = ""
     id_label: str = "material"
     noun: str = "materials"
@@ -114,9 +173,10 @@ class ScatterPayload:
         if frames.dtype != np.int16 or frames.ndim != 3:
             raise ValueError(f"frames must be int16 (T, N, D), not {frames.dtype} {frames.shape}")
         t, n, d = frames.shape
+        if not t or not d:
+            raise ValueError("frames needs at least one frame and one axis")
         lengths = {
-            "steps": (len(self.steps), t), "ids": (len(self.ids), n), "axes": (len(self.axes), d),
-            "origin": (d if self.origin is None else len(self.origin), d),
+            "steps": (len(self.steps), t), "ids": (len(self.ids), n),
             "hollow": (n if self.hollow is None else len(self.hollow), n),
             **{f"texts[{k!r}]": (len(v), n) for k, v in self.texts.items()},
             **{f"numbers[{k!r}]": (len(v), n) for k, v in self.numbers.items()},
@@ -131,8 +191,13 @@ class ScatterPayload:
             column = _column(colour)
             if column.ndim > 1 and column.shape[0] != t:
                 raise ValueError(f"colour {colour.name!r} has {column.shape[0]} frames, not {t}")
-        if not t or not d:
-            raise ValueError("frames needs at least one frame and one axis")
+        if self.neighbours is not None and self.neighbours.shape[:2] != (t, n):
+            raise ValueError(f"neighbours must be (T, N, k), not {self.neighbours.shape}")
+        names = [look.name for look in self._looks]
+        if len({*names, *self.offered}) < len(names) + len(self.offered):
+            raise ValueError("the names of projections must differ from one another")
+        for look in self._looks:
+            _check(look, t, n, d)
 
     @classmethod
     def from_coordinates(cls, coordinates: np.ndarray, **fields: Any) -> ScatterPayload:
@@ -152,55 +217,99 @@ class ScatterPayload:
         return cls(np.rint((at - origin) / scale).astype(np.int16), scale=scale, origin=origin.tolist(), **fields)
 
     @cached_property
-    def parts(self) -> dict[str, bytes]:
-        """The blocks of bytes by name: points, colours, curve, frames0, frames1, …"""
-        t = self.frames.shape[0]
-        packed = {
-            "points": self._points(),
-            "colours": _pack("colours", *_colours(self.colours)),
-            "curve": self._curve(),
+    def _looks(self) -> list[Projection]:
+        own = Projection(
+            self.projection, self.axes, self.frames, self.scale, self.origin, self.carried, linear=self.linear,
+            note=self.note, space=self.space,
+        )  # fmt: skip
+        return [own, *self.projections]
+
+    @property
+    def carried_axes(self) -> dict[str, frozenset[int]]:
+        """Of each projection that travels: the numbers of the axes that it can be drawn on."""
+        return {
+            look.name: frozenset(range(len(look.axes)) if look.carried is None else map(int, look.carried))
+            for look in self._looks
         }
-        for index, first in enumerate(range(0, t, FRAMES_A_PART)):
-            packed[f"frames{index}"] = self._frames(slice(first, first + FRAMES_A_PART))
-        return packed
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The first frame of each part, where all frames are there at once."""
+        return tuple(range(0, len(self.steps), FRAMES_A_PART))
+
+    @property
+    def parts(self) -> dict[str, bytes]:
+        """The blocks of bytes by name, 32 frames a part."""
+        return self.parts_from(self.starts)
+
+    @property
+    def part_ids(self) -> dict[str, str]:
+        """What names each part by its content."""
+        return {name: part_id(block) for name, block in self.parts.items()}
+
+    def parts_from(self, starts: tuple[int, ...]) -> dict[str, bytes]:
+        """The blocks of bytes by name, with a part of frames from each of ``starts``, the first of which is 0."""
+        made: dict[str, bytes] = {}
+        for name, make in [
+            ("points", self._points), ("projections", self._projections), ("colours", self._colours),
+            ("curve", self._curve),
+        ]:  # fmt: skip
+            made[name] = self._once(name, make)
+        for block, (first, last) in enumerate(zip(starts, [*starts[1:], len(self.steps)])):
+            span = slice(first, last)
+            for number, look in enumerate(self._looks):
+                if look.frames is not None:
+                    name = f"frames{block}-{number}" if number else f"frames{block}"
+                    made[name] = self._once((number, first, last), lambda: self._frames(look, span))
+            if any(_column(colour).ndim > 1 for colour in self.colours):
+                made[f"moving{block}"] = self._once(("moving", first, last), lambda: self._moving(span))
+            if self.neighbours is not None:
+                near = self.neighbours
+                made[f"near{block}"] = self._once(("near", first, last), lambda: neighbours_part(near[span]))
+        return made
 
     @cached_property
-    def part_ids(self) -> dict[str, str]:
-        return {name: block[8:24].hex() for name, block in self.parts.items()}
+    def _made(self) -> dict[Any, bytes]:
+        return {}
 
-    def _frames(self, which: slice) -> bytes:
-        frames = np.ascontiguousarray(self.frames[which])
-        flat = frames.reshape(-1, frames.shape[-1])
-        origin = [0.0] * frames.shape[-1] if self.origin is None else [float(x) for x in self.origin]
-        header = {
-            "scale": float(self.scale), "origin": origin,
-            "low": flat.min(0).tolist() if len(flat) else [0] * len(origin),
-            "high": flat.max(0).tolist() if len(flat) else [0] * len(origin),
-        }  # fmt: skip
-        return _pack("frames", header, {"frames": frames, "steps": np.asarray(self.steps[which], np.int32)})
+    def _once(self, name: Any, make: Callable[[], bytes]) -> bytes:
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    def _frames(self, look: Projection, span: slice) -> bytes:
+        assert look.frames is not None
+        scales = np.broadcast_to(np.asarray(look.scale, np.float64), len(self.steps))[span]
+        origin = np.zeros(look.frames.shape[2]) if look.origin is None else np.asarray(look.origin, np.float64)
+        return frames_part(look.frames[span], scales, origin, np.asarray(self.steps)[span])
 
     def _points(self) -> bytes:
-        arrays: dict[str, np.ndarray] = {
-            f"number{i}": np.asarray(v, np.float32) for i, v in enumerate(self.numbers.values())
-        }
-        texts = []
-        for index, (name, values) in enumerate(self.texts.items()):
-            values = [str(v) for v in values]
-            distinct = list(dict.fromkeys(values))
-            if len(distinct) * 4 > len(values):
-                texts.append({"name": name, "values": values})
-                continue
-            position = {value: i for i, value in enumerate(distinct)}
-            arrays[f"text{index}"] = np.fromiter((position[v] for v in values), np.int32, len(values))
-            texts.append({"name": name, "values": distinct, "codes": f"text{index}"})
+        arrays = {f"number{i}": np.asarray(v, np.float32) for i, v in enumerate(self.numbers.values())}
+        texts, places = texts_of(self.texts)
+        arrays |= places
         if self.hollow is not None:
             arrays["hollow"] = np.asarray(self.hollow, np.uint8)
         header = {
-            "ids": [str(i) for i in self.ids], "id_label": self.id_label, "noun": self.noun, "space": self.space,
-            "axes": [str(a) for a in self.axes], "texts": texts, "numbers": list(self.numbers),
-            "hollow_label": self.hollow_label,
+            "ids": [str(i) for i in self.ids], "id_label": self.id_label, "noun": self.noun, "texts": texts,
+            "numbers": list(self.numbers), "hollow_label": self.hollow_label,
         }  # fmt: skip
-        return _pack("points", header, arrays)
+        return pack("points", header, arrays)
+
+    def _projections(self) -> bytes:
+        looks: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for number, look in enumerate(self._looks):
+            looks.append({
+                "name": look.name, "axes": [str(a) for a in look.axes], "linear": look.linear, "note": look.note,
+                "carried": None if look.carried is None else [int(a) for a in look.carried],
+                "space": look.space or look.name, "original": self.original and number == 0,
+                "turned": look.turn is not None,
+            })  # fmt: skip
+            if look.turn is not None:
+                arrays[f"turn{number}"] = np.asarray(look.turn, np.float32)
+                centre = np.zeros(len(look.turn)) if look.centre is None else look.centre
+                arrays[f"centre{number}"] = np.asarray(centre, np.float32)
+        return pack("projections", {"looks": looks, "offered": list(self.offered)}, arrays)
 
     def _curve(self) -> bytes:
         header: dict[str, Any] = {"marks": [{"step": int(m.step), "label": m.label} for m in self.marks], "curve": None}
@@ -215,65 +324,66 @@ class ScatterPayload:
                 "train": np.asarray(self.curve.train, np.float32),
                 "eval": np.asarray(self.curve.eval, np.float32),
             }
-        return _pack("curve", header, arrays)
+        header["shares"] = [share.name for share in self.shares]
+        for index, share in enumerate(self.shares):
+            arrays[f"share_steps{index}"] = np.asarray(share.steps, np.int32)
+            arrays[f"share{index}"] = np.asarray(share.values, np.float32)
+        return pack("curve", header, arrays)
+
+    @cached_property
+    def _coded(self) -> list[tuple[dict[str, Any], np.ndarray]]:
+        return [_coded(colour) for colour in self.colours]
+
+    def _colours(self) -> bytes:
+        columns = [head | {"moving": codes.ndim > 1} for head, codes in self._coded]
+        still = {f"colour{i}": codes for i, (_, codes) in enumerate(self._coded) if codes.ndim == 1}
+        return pack("colours", {"columns": columns}, still)
+
+    def _moving(self, span: slice) -> bytes:
+        arrays = {f"colour{i}": codes[span] for i, (_, codes) in enumerate(self._coded) if codes.ndim > 1}
+        return pack("moving", {}, arrays)
+
+
+def _check(look: Projection, t: int, n: int, d: int) -> None:
+    """Raise ValueError where a projection does not fit T frames, N points and the D coordinates of the first."""
+    if (look.frames is None) == (look.turn is None):
+        raise ValueError(f"projection {look.name!r} needs either frames or a turn")
+    if look.turn is not None:
+        rows, axes = look.turn.shape
+        if rows != d or rows > MOST_MIXED:
+            raise ValueError(f"projection {look.name!r} turns {rows} coordinates; they must be {d}, at most {MOST_MIXED}")
+    else:
+        assert look.frames is not None
+        if look.frames.dtype != np.int16 or look.frames.shape[:2] != (t, n):
+            raise ValueError(f"projection {look.name!r} must be int16 ({t}, {n}, D), not {look.frames.shape}")
+        axes = look.frames.shape[2]
+        if np.shape(look.scale) not in ((), (t,)):
+            raise ValueError(f"projection {look.name!r} has {np.shape(look.scale)} scales, not 1 or {t}")
+        if look.origin is not None and len(look.origin) != axes:
+            raise ValueError(f"origin has {len(look.origin)} entries, not {axes}")
+    if look.linear and axes > MOST_MIXED:
+        raise ValueError(f"projection {look.name!r}: the tour turns through at most {MOST_MIXED} coordinates, not {axes}")
+    named = len(look.axes) if look.carried is None else len(look.carried)
+    if named != axes or (look.carried is not None and not all(0 <= a < len(look.axes) for a in look.carried)):
+        raise ValueError(f"axes has {named} entries, not {axes}")
 
 
 def _column(colour: Categories | Scale) -> np.ndarray:
     return np.asarray(colour.codes if isinstance(colour, Categories) else colour.values)
 
 
-def _colours(colours: Sequence[Categories | Scale]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    columns: list[dict[str, Any]] = []
-    arrays: dict[str, np.ndarray] = {}
-    for index, colour in enumerate(colours):
-        name = f"colour{index}"
-        if isinstance(colour, Categories):
-            codes = np.asarray(colour.codes)
-            if len(colour.labels) > MOST_CATEGORIES or codes.max(initial=-1) >= len(colour.labels):
-                raise ValueError(f"colour {colour.name!r}: {len(colour.labels)} labels cannot hold its codes")
-            arrays[name] = np.where(codes < 0, 255, codes).astype(np.uint8)
-            columns.append({"kind": "categories", "labels": [str(x) for x in colour.labels]})
-        else:
-            values = np.asarray(colour.values, np.float64)
-            usable = np.isfinite(values) & (values > 0) if colour.log else np.isfinite(values)
-            known = values[usable]
-            low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-            arrays[name] = _bytes_of(values, usable, low, high, colour.log)
-            columns.append({"kind": "scale", "low": low, "high": high, "unit": colour.unit, "log": colour.log})
-        columns[-1] |= {
-            "name": colour.name, "codes": name, "moving": arrays[name].ndim > 1, "none_label": colour.none_label,
-        }  # fmt: skip
-    return {"columns": columns}, arrays
-
-
-def _bytes_of(values: np.ndarray, usable: np.ndarray, low: float, high: float, log: bool) -> np.ndarray:
-    """Numbers as bytes 0 to 250 between ``low`` and ``high``; 255 where not usable."""
-    place = np.log if log else np.asarray
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = float(place(high) - place(low)) or 1.0
-        share = (place(np.where(usable, values, low)) - place(low)) / width
-    return np.where(usable, np.rint(share * 250), 255).astype(np.uint8)
-
-
-_TYPES = {"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "float32": "f4"}
-
-
-def _pack(kind: str, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """One part in the layout that this module's docstring gives."""
-    table: dict[str, Any] = {}
-    blocks: list[bytes] = []
-    offset = 0
-    for name, array in arrays.items():
-        block = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        table[name] = [_TYPES[array.dtype.name], list(array.shape), offset]
-        block += b"\0" * (-len(block) % 8)
-        blocks.append(block)
-        offset += len(block)
-    text = json.dumps({"kind": kind, **header, "arrays": table}, ensure_ascii=False, allow_nan=False)
-    head = text.encode("utf-8", "replace")
-    body = head + b"\0" * (-(24 + len(head)) % 8) + b"".join(blocks)
-    digest = hashlib.blake2b(body, digest_size=16).digest()
-    length = len(head).to_bytes(4, "little")
-    if kind == "frames":  # positions hardly shrink, and would wait for it
-        return b"MRS1" + length + digest + body
-    return b"MRZ1" + length + digest + zlib.compress(body, 1)
+def _coded(colour: Categories | Scale) -> tuple[dict[str, Any], np.ndarray]:
+    """A colour column as what the header says of it, and its codes: one byte a point, or a point and frame."""
+    head: dict[str, Any] = {"name": colour.name, "none_label": colour.none_label}
+    if isinstance(colour, Categories):
+        codes = np.asarray(colour.codes)
+        if len(colour.labels) > MOST_CATEGORIES or codes.max(initial=-1) >= len(colour.labels):
+            raise ValueError(f"colour {colour.name!r}: {len(colour.labels)} labels cannot hold its codes")
+        head |= {"kind": "categories", "labels": [str(x) for x in colour.labels]}
+        return head, np.where(codes < 0, NO_CODE, codes).astype(np.uint8)
+    values = np.asarray(colour.values, np.float64)
+    usable = np.isfinite(values) & (values > 0) if colour.log else np.isfinite(values)
+    known = values[usable]
+    low, high = colour.bounds or ((float(known.min()), float(known.max())) if known.size else (0.0, 1.0))
+    head |= {"kind": "scale", "low": low, "high": high, "unit": colour.unit, "log": colour.log}
+    return head, bytes_of(values, usable, low, high, colour.log)

@@ -13,7 +13,10 @@ export const ASIDE = 8; // left out by a filter or by the search, though it may 
 export class Scene {
   constructor() {
     this.cloud = null;
-    this.axes = [0, 1];
+    this.projection = null;
+    this.axes = []; // numbers of the axes shown
+    this.rows = []; // of the picture: see projection.js
+    this.tour = null; // while the tour mixes the axes: a list of weights for each row
     this.time = 0;
     this.colour = null;
     this.theme = null;
@@ -28,6 +31,11 @@ export class Scene {
     return this.axes.length === 3;
   }
 
+  // One axis: points stand at heights without meaning.
+  get strip() {
+    return this.axes.length === 1;
+  }
+
   // The frame that colours and numbers are taken from: the nearest one.
   get frame() {
     return Math.round(this.time);
@@ -39,7 +47,26 @@ export class Scene {
     this.onScreen = new Float32Array(3 * cloud.count);
     this.states = new Uint8Array(cloud.count);
     this.order = Uint32Array.from({ length: cloud.count }, (_, i) => i);
+  }
+
+  // What is looked at: a projection on up to three of its axes, or on mixtures of them.
+  look(projection, axes, tour = null) {
+    Object.assign(this, { projection, axes, tour });
+    this.rows = tour ? tour.map((parts) => projection.mixed(parts)) : axes.map((axis) => projection.rowOf(axis));
     this.moved();
+  }
+
+  // The box that the picture is fitted to: the same at every step.
+  get bounds() {
+    const { projection } = this;
+    if (!this.tour) return this.axes.map((axis) => projection.bounds(axis));
+    const { radius } = projection.sphere;
+    return this.tour.map(() => [-radius, radius]);
+  }
+
+  get axisNames() {
+    if (this.tour) return this.axes.map((_, k) => `mixture ${k + 1} of ${this.projection.carried.length} axes`);
+    return this.axes.map((axis) => this.projection.axes[axis]);
   }
 
   // To call after a change of time, axes or cloud: positions are worked out again when next needed.
@@ -56,7 +83,10 @@ export class Scene {
 
   // x, y (CSS pixels in the picture) and w of every point: 3 numbers a point.
   projected() {
-    if (this.stalePositions) this.cloud.place(this.time, this.axes, this.positions);
+    if (this.stalePositions) {
+      const { cloud, rows } = this;
+      this.projection.placeAll(cloud.around(this.time), rows, this.strip ? cloud.spread : null, this.positions);
+    }
     if (this.staleScreen || this.stalePositions) {
       projectAll(this.matrix, this.positions, this.cloud.count, this.width, this.height, this.onScreen);
     }
@@ -67,6 +97,13 @@ export class Scene {
   positionOf(point) {
     this.projected();
     return [...this.positions.subarray(3 * point, 3 * point + 3)];
+  }
+
+  // A point at a frame in the coordinates of the picture.
+  placeOf(point, frame) {
+    const at = this.rows.map((row) => this.projection.at(point, frame, row));
+    if (this.strip) at[1] = this.cloud.spread[point];
+    return at;
   }
 
   // Give every point its layer. `found` is a Uint8Array or null, `shown` says whether a colour code is shown.

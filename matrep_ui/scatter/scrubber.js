@@ -1,19 +1,14 @@
 // The way through the steps: a slider that is the loss curve. Every frame has the same width on it, so that each
 // press of a key and each second of play moves as much; frames lie close at first and wide later, as on a log axis.
-// Calls on.time(time) while moving and on.rest(frame) when it has come to rest.
+// Calls on.time(time) while moving, on.rest(frame) when it has come to rest, on.flags(steps) for the reader's marks.
 
 import { css } from "./colour.js";
 import { el, icon, ICONS } from "./dom.js";
 import { count, show } from "./numbers.js";
 import { paint } from "./paint.js";
+import { LEFT, Track } from "./track.js";
 
-const LEFT = 62,
-  RIGHT = 46,
-  TOP = 20,
-  FOOT = 22;
-const CURVE_HEIGHT = 118,
-  PLAIN_HEIGHT = 44,
-  MARKS_HEIGHT = 22;
+const LETTERS = ["A", "B"];
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const FRAMES_A_SECOND = 10;
 const REST_AFTER_KEY = 350; // ms without a further key
@@ -23,6 +18,16 @@ export class Scrubber {
     this.on = on;
     this.time = 0;
     this.playing = null;
+    this.wanted = true; // false where a linked view has the scrubber
+    this.graph = new Track();
+    this.flags = new Map(); // letter -> frame
+    this.flagElements = new Map(LETTERS.map((letter) => [letter, el("div", { class: "flag", text: letter, hidden: true })]));
+    this.flagButtons = LETTERS.map((letter) => {
+      const title = `Mark ${letter} at this step (${letter.toLowerCase()}): what moved most between A and B is listed`;
+      const button = el("button", { type: "button", class: "flag-button", text: letter, title, "aria-label": title, onclick: () => this.flag(letter) });
+      button.dataset.flag = letter;
+      return button;
+    });
     this.speed = 1;
     this.button = el("button", { type: "button", class: "play", title: "Play (space)", onclick: () => this.toggle() });
     this.speedButton = el("button", {
@@ -38,14 +43,22 @@ export class Scrubber {
       "div",
       { class: "track", tabindex: "0", role: "slider", "aria-label": "Training step", "aria-valuemin": "0" },
       this.canvas,
+      ...this.flagElements.values(),
       this.cursor,
     );
     this.readout = el("div", { class: "readout" });
+    this.events = el("div", { class: "events" });
     this.element = el(
       "div",
       { class: "scrub", hidden: true },
-      el("div", { class: "scrub-side" }, this.button, this.speedButton),
-      el("div", { class: "scrub-main" }, this.track, this.marks, this.readout),
+      el(
+        "div",
+        { class: "scrub-side" },
+        this.button,
+        this.speedButton,
+        el("span", { class: "flag-buttons" }, ...this.flagButtons),
+      ),
+      el("div", { class: "scrub-main" }, this.track, this.marks, this.readout, this.events),
     );
     this.listen();
     this.setSpeed(1);
@@ -54,10 +67,10 @@ export class Scrubber {
 
   setCloud(cloud) {
     this.cloud = cloud;
-    this.element.hidden = cloud.last < 1;
-    this.top = TOP + (cloud.marks.length ? MARKS_HEIGHT : 0);
-    this.height = (cloud.curve ? CURVE_HEIGHT : PLAIN_HEIGHT) + this.top - TOP;
-    this.track.style.height = `${this.height}px`;
+    this.element.hidden = cloud.last < 1 || !this.wanted;
+    this.graph.setCloud(cloud);
+    this.track.style.height = `${this.graph.height}px`;
+    this.element.style.setProperty("--shares", `${this.graph.shares}px`);
     this.track.setAttribute("aria-valuemax", String(cloud.last));
     this.marks.replaceChildren(
       ...cloud.marks.map((mark, k) =>
@@ -71,36 +84,51 @@ export class Scrubber {
         }),
       ),
     );
+    this.events.hidden = !cloud.marks.length;
+    this.events.textContent = cloud.marks.map((mark, k) => `${k + 1} ${mark.label} (step ${count(mark.step)})`).join(" · ");
     this.drawn = null;
   }
 
-  get inner() {
-    return Math.max(this.track.clientWidth - LEFT - RIGHT, 10);
+  // The two frames that the reader has marked, as far as they are, in their order.
+  flagged() {
+    return [...this.flags.values()].sort((a, b) => a - b);
   }
 
-  xOf(time) {
-    return LEFT + (this.cloud.last ? time / this.cloud.last : 0) * this.inner;
+  // Set a mark (A or B) at the frame shown, or take it away where it stands there already.
+  flag(letter) {
+    const frame = Math.round(this.time);
+    if (this.flags.get(letter) === frame) this.flags.delete(letter);
+    else this.flags.set(letter, frame);
+    this.flagsChanged();
+    this.on.flags(this.flagged().map((each) => this.cloud.steps[each]));
   }
 
-  timeOfStep(step) {
-    const { steps, last } = this.cloud;
-    if (step <= steps[0]) return 0;
-    for (let i = 1; i <= last; i++) {
-      if (step <= steps[i]) return i - (steps[i] - step) / (steps[i] - steps[i - 1] || 1);
+  // Set the marks to steps, as Python, the address or a linked view tells.
+  setFlags(steps) {
+    this.flags = new Map(steps.slice(0, 2).map((step, k) => [LETTERS[k], this.cloud.frameOfStep(step)]));
+    this.flagsChanged();
+  }
+
+  flagsChanged() {
+    for (const [letter, element] of this.flagElements) {
+      const frame = this.flags.get(letter);
+      element.hidden = frame === undefined;
+      if (frame !== undefined) element.style.transform = `translateX(${this.graph.xOf(frame)}px)`;
     }
-    return last;
+    for (const button of this.flagButtons)
+      button.setAttribute("aria-pressed", String(this.flags.has(button.dataset.flag)));
   }
 
   // Show a time without telling anybody.
   setTime(time) {
     this.time = time;
-    if (!this.cloud || this.element.hidden) return;
+    if (!this.cloud) return;
     const { steps, curve } = this.cloud;
     const frame = Math.round(time),
       between = Math.abs(time - frame) > 1e-6;
     const { first, second, share } = this.cloud.around(time);
     const step = between ? Math.round(steps[first] + (steps[second] - steps[first]) * share) : steps[frame];
-    this.cursor.style.transform = `translateX(${this.xOf(time)}px)`;
+    this.cursor.style.transform = `translateX(${this.graph.xOf(time)}px)`;
     this.cursor.classList.toggle("between", between);
     const parts = [`Step ${count(step)}`];
     if (curve) {
@@ -109,6 +137,10 @@ export class Scrubber {
         if (Number.isFinite(curve[name][k]))
           parts.push(`${name} ${show(curve[name][k], 3)}${curve.unit ? ` ${curve.unit}` : ""}`);
       }
+    }
+    for (const { name, steps: at, values } of this.cloud.shares) {
+      const value = values[nearest(at, step)];
+      if (Number.isFinite(value)) parts.push(`${name} ${Math.round(100 * value)} %`);
     }
     this.stampText = between
       ? `between steps ${count(steps[first])} and ${count(steps[second])}`
@@ -136,7 +168,7 @@ export class Scrubber {
     const { track } = this;
     const timeAt = (event) => {
       const x = event.clientX - track.getBoundingClientRect().left - LEFT;
-      return Math.min(Math.max(x / this.inner, 0), 1) * this.cloud.last;
+      return Math.min(Math.max(x / this.graph.inner, 0), 1) * this.cloud.last;
     };
     track.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -171,6 +203,7 @@ export class Scrubber {
       End: last,
     }[event.key];
     if (event.key === " ") this.toggle();
+    else if (LETTERS.includes(event.key.toUpperCase()) && !event.ctrlKey && !event.metaKey) this.flag(event.key.toUpperCase());
     else if (to === undefined) return false;
     else {
       this.stop(false);
@@ -226,164 +259,23 @@ export class Scrubber {
   // Draw the curve, only where the data, the size or the theme changed.
   draw(theme, ratio) {
     if (!this.cloud || this.element.hidden) return;
+    this.graph.width = this.track.clientWidth;
     const key = [this.cloud, theme, ratio, this.track.clientWidth];
     if (this.drawn && key.every((value, k) => value === this.drawn[k])) return;
     this.drawn = key;
-    const { canvas, height } = this,
-      width = this.track.clientWidth;
+    const { canvas, graph } = this,
+      { width, height } = graph;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    paint(context, this.items(theme, width, height), theme.font);
+    paint(context, graph.items(theme, width, height), theme.font);
     [...this.marks.children].forEach((button, k) => {
-      button.style.left = `${this.xOf(this.timeOfStep(this.cloud.marks[k].step))}px`;
+      button.style.left = `${this.graph.xOf(this.cloud.timeOfStep(this.cloud.marks[k].step))}px`;
     });
+    this.flagsChanged();
     this.setTime(this.time);
   }
-
-  items(theme, width, height) {
-    const { steps, last, curve } = this.cloud;
-    const muted = css(theme.muted),
-      line = css(theme.line),
-      floor = height - FOOT;
-    const items = [
-      {
-        line: [
-          [LEFT, floor],
-          [width - RIGHT, floor],
-        ],
-        colour: css(theme.grey),
-        width: 1,
-      },
-    ];
-    if (this.inner / last >= 3) {
-      for (let i = 0; i <= last; i++)
-        items.push({
-          line: [
-            [this.xOf(i), floor],
-            [this.xOf(i), floor + 4],
-          ],
-          colour: css(theme.grey),
-          width: 1,
-        });
-    }
-    for (const step of this.stepTicks()) {
-      items.push({ text: count(step), x: this.xOf(this.timeOfStep(step)), y: floor + 13, colour: muted, size: 11 });
-    }
-    items.push({ text: "step", x: LEFT - 14, y: floor + 13, colour: muted, size: 11, align: "end" });
-    for (const { step } of this.cloud.marks) {
-      const x = this.xOf(this.timeOfStep(step));
-      items.push({
-        line: [
-          [x, this.top - MARKS_HEIGHT],
-          [x, floor],
-        ],
-        colour: css(theme.grey),
-        width: 1,
-        dash: [1, 3],
-      });
-    }
-    if (curve) items.push(...this.curveItems(theme, floor, muted, line, width));
-    return items;
-  }
-
-  // Steps worth a number: the ends, the powers of ten, then their 2 and 5 fold, where there is room.
-  stepTicks() {
-    const { steps, last } = this.cloud;
-    const end = steps[last],
-      wanted = [steps[0], end];
-    for (const m of [1, 5, 2]) for (let p = 1; p <= end; p *= 10) wanted.push(m * p);
-    const placed = [];
-    for (const step of wanted) {
-      if (step < steps[0] || step > end) continue;
-      const x = this.xOf(this.timeOfStep(step)),
-        half = count(step).length * 3.4 + 6;
-      if (placed.every((other) => Math.abs(other.x - x) > other.half + half)) placed.push({ step, x, half });
-    }
-    return placed.map((tick) => tick.step);
-  }
-
-  curveItems(theme, floor, muted, line, width) {
-    const { curve } = this.cloud;
-    const values = [...curve.train, ...curve.eval].filter(Number.isFinite);
-    if (!values.length) return [];
-    const log = values.every((value) => value > 0);
-    const place = log ? Math.log10 : (value) => value;
-    let low = place(Math.min(...values)),
-      high = place(Math.max(...values));
-    if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
-    const yOf = (value) => floor - 6 - ((place(value) - low) / (high - low)) * (floor - 6 - this.top);
-    const items = [];
-    for (const value of log ? logTicks(10 ** low, 10 ** high) : [10 ** 0 * low, (low + high) / 2, high]) {
-      items.push({
-        line: [
-          [LEFT, yOf(value)],
-          [width - RIGHT, yOf(value)],
-        ],
-        colour: line,
-        width: 1,
-      });
-      items.push({ text: show(value, 3), x: LEFT - 8, y: yOf(value), colour: muted, size: 11, align: "end" });
-    }
-    const unit = curve.unit ? ` (${curve.unit})` : "";
-    const title = `${curve.label}${unit}${log ? ", log axis" : ""}`;
-    items.push({ text: title, x: LEFT, y: 8, colour: muted, size: 11, align: "start" });
-    if (curve.best !== null) {
-      const x = this.xOf(this.timeOfStep(curve.best)),
-        right = x > LEFT + this.inner * 0.7;
-      const crowded = x - (right ? 100 : 0) < LEFT + title.length * 5.8;
-      items.push({
-        line: [
-          [x, crowded ? this.top - 4 : 14],
-          [x, floor],
-        ],
-        colour: css(theme.ink),
-        width: 1,
-        dash: [3, 3],
-      });
-      items.push({
-        text: `best step ${count(curve.best)}`,
-        x: x + (right ? -5 : 5),
-        y: crowded ? this.top : 8,
-        colour: css(theme.ink),
-        size: 11,
-        align: right ? "end" : "start",
-        halo: css(theme.background),
-      });
-    }
-    const ends = [];
-    for (const [name, colour, thick] of [
-      ["train", css(theme.muted), 1.4],
-      ["eval", css(theme.primary), 2],
-    ]) {
-      const points = [];
-      curve.steps.forEach((step, k) => {
-        if (Number.isFinite(curve[name][k])) points.push([this.xOf(this.timeOfStep(step)), yOf(curve[name][k])]);
-      });
-      if (!points.length) continue;
-      items.push({ line: points, colour, width: thick });
-      const [x, y] = points[points.length - 1];
-      ends.push({ text: name, x: x + 6, y, colour, size: 11, align: "start", weight: 600 });
-    }
-    if (ends.length === 2 && Math.abs(ends[0].y - ends[1].y) < 12) {
-      const upper = ends[0].y <= ends[1].y ? 0 : 1,
-        middle = (ends[0].y + ends[1].y) / 2;
-      ends[upper].y = middle - 6.5;
-      ends[1 - upper].y = middle + 6.5;
-    }
-    return [...items, ...ends];
-  }
-}
-
-function logTicks(low, high) {
-  const all = [];
-  for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++) {
-    for (const m of [1, 2, 5]) if (m * 10 ** p >= low * 0.999 && m * 10 ** p <= high * 1.001) all.push(m * 10 ** p);
-  }
-  const tens = all.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-9);
-  const chosen = tens.length >= 2 ? tens : all.length >= 2 ? all : [low, high];
-  return chosen.filter((_, k) => k % Math.ceil(chosen.length / 4) === 0);
 }
 
 function nearest(sorted, wanted) {

@@ -3,8 +3,8 @@
 import { el } from "./dom.js";
 
 export class Shell {
-  // parts: elements of search, toolbar, legend, scrubber and card; on: key(event) blur() clear() resize()
-  constructor(parent, styles, { search, toolbar, legend, scrubber, card }, on) {
+  // parts: elements of search, toolbar, legend, details, scrubber and card; on: key(event) blur() clear() resize()
+  constructor(parent, styles, { search, toolbar, legend, details, scrubber, card }, on) {
     this.under = el("canvas", { class: "under" });
     this.points = el("canvas", { class: "points" });
     this.over = el("canvas", { class: "over" });
@@ -29,6 +29,7 @@ export class Shell {
       card,
       this.message,
     );
+    this.note = el("p", { class: "note", hidden: true });
     this.status = el("span", { class: "status" });
     this.clear = el("button", {
       type: "button",
@@ -43,7 +44,8 @@ export class Shell {
       "section",
       { class: "matrep" },
       el("div", { class: "top" }, search, toolbar),
-      el("div", { class: "middle" }, this.stage, el("div", { class: "side" }, legend)),
+      el("div", { class: "middle" }, this.stage, el("div", { class: "side" }, legend, details)),
+      this.note,
       scrubber,
       el("div", { class: "foot" }, this.status, this.clear),
       this.live,

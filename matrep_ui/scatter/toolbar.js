@@ -1,12 +1,19 @@
-// Choices above the picture: colour column, axes, and the tools.
+// Choices above the picture: projection, axes, colour column, and the tools.
 
 import { el, icon, ICONS } from "./dom.js";
 
+const TOUR =
+  "Grand tour: turn slowly through all axes of this linear view, so that what two or three axes hide comes by";
+
 export class Toolbar {
-  // on: colour(index) axes(list) tool(name) trails(shown) equal(flag) zoom(factor) reset() full()
+  // on: projection(name) axes(list) tour() tourEnd() colour(index) tool(name) show(what) equal() zoom(factor) frame()
+  // reset() full() save(kind)
   constructor(on) {
     this.on = on;
     this.colour = this.select("Colour", (value) => on.colour(Number(value)));
+    this.projection = this.select("View", (value) => on.projection(value));
+    this.projection.label.dataset.choice = "projection";
+    this.colour.label.dataset.choice = "colour";
     this.flatOrDeep = el(
       "span",
       { class: "segments", role: "group", "aria-label": "Dimensions" },
@@ -15,6 +22,13 @@ export class Toolbar {
       ),
     );
     this.axisSelects = ["x", "y", "z"].map((letter, k) => this.select(letter, (value) => this.axisChosen(k, value)));
+    this.tour = el(
+      "span",
+      { class: "segments", role: "group", "aria-label": "Grand tour" },
+      el("button", { type: "button", class: "segment tour", title: TOUR, onclick: () => on.tour() }),
+      el("button", { type: "button", class: "segment tour-end", text: "Back to axes", onclick: () => on.tourEnd() }),
+    );
+    this.fetching = el("span", { class: "fetching", role: "status", hidden: true });
     this.tools = {
       pan: this.button("pan", "Move the picture by dragging", () => on.tool("pan"), ICONS.pan),
       lasso: this.button(
@@ -24,7 +38,13 @@ export class Toolbar {
         ICONS.lasso,
       ),
     };
-    this.trails = this.button("trails", "Trails of the selected points", () => on.trails(), ICONS.trail);
+    this.trails = this.button("trails", "Trails of the selected points", () => on.show("trails"), ICONS.trail);
+    this.near = this.button(
+      "neighbours",
+      "Neighbours of the last selected point: which are kept, missing or false in this picture",
+      () => on.show("neighbours"),
+      ICONS.near,
+    );
     this.equal = this.button(
       "equal",
       "Stretch each axis to fill the picture; distances across axes then no longer compare",
@@ -34,12 +54,21 @@ export class Toolbar {
     this.element = el(
       "div",
       { class: "bar" },
-      el("div", { class: "choices" }, this.colour.label, this.flatOrDeep, ...this.axisSelects.map((s) => s.label)),
+      el(
+        "div",
+        { class: "choices" },
+        this.projection.label,
+        this.flatOrDeep,
+        ...this.axisSelects.map((s) => s.label),
+        this.tour,
+        this.colour.label,
+        this.fetching,
+      ),
       el(
         "div",
         { class: "tools", role: "toolbar", "aria-label": "Picture" },
         el("span", { class: "tool-group" }, this.tools.pan, this.tools.lasso),
-        el("span", { class: "tool-group" }, this.trails, this.equal),
+        el("span", { class: "tool-group" }, this.trails, this.near, this.equal),
         el(
           "span",
           { class: "tool-group" },
@@ -135,33 +164,58 @@ export class Toolbar {
     this.saveMenu.lastChild.hidden = Boolean(alone);
     this.colour.label.hidden = cloud.colours.length < 2;
     this.colour.box.replaceChildren(...cloud.colours.map((column, k) => el("option", { value: k, text: column.name })));
-    this.dims = cloud.dims;
-    this.flatOrDeep.hidden = cloud.dims < 3;
-    for (const { box } of this.axisSelects) {
-      box.replaceChildren(...cloud.axes.map((name, axis) => el("option", { value: axis, text: name })));
-    }
+    const names = cloud.projections.map((projection) => projection.name);
+    this.projection.label.hidden = names.length + cloud.offered.length < 2;
+    this.projection.box.replaceChildren(
+      ...[...names, ...cloud.offered].map((name) => el("option", { value: name, text: name })),
+    );
     this.trails.hidden = cloud.last < 1;
-    this.equal.hidden = cloud.dims < 2;
+    this.listed = null;
   }
 
-  show({ colourIndex, axes, tool, trails, equal, selected }) {
+  show({ scene, looks, colourIndex, tool, shown, equal, selected }) {
+    const { projection, axes, tour } = scene,
+      { wish } = looks;
     this.colour.box.value = String(colourIndex);
+    this.projection.box.value = wish?.projection ?? projection.name;
     this.axes = axes;
+    if (this.listed !== projection) {
+      this.listed = projection;
+      for (const { box } of this.axisSelects)
+        box.replaceChildren(...projection.axes.map((name, axis) => el("option", { value: axis, text: name })));
+    }
+    const choice = projection.axes.length;
+    this.flatOrDeep.hidden = choice < 3;
+    this.equal.hidden = axes.length < 2 || tour !== null;
+    this.near.hidden = scene.cloud.count < 3;
     this.axisSelects.forEach(({ box, label }, k) => {
-      label.hidden = this.dims < 3 || k >= axes.length;
-      box.value = String(axes[k]);
+      label.hidden = choice < 3 || k >= axes.length || tour !== null;
+      box.value = String((wish?.axes.length ? wish.axes : axes)[k]);
     });
-    [...this.flatOrDeep.children].forEach((button, k) =>
-      button.setAttribute("aria-pressed", String(axes.length === k + 2)),
-    );
+    this.tour.hidden = !projection.tours;
+    const [play, end] = this.tour.children;
+    play.textContent = looks.touring ? "Hold" : tour ? "Go on" : "Tour";
+    play.setAttribute("aria-pressed", String(looks.touring));
+    end.hidden = tour === null;
+    this.fetching.hidden = !wish;
+    this.fetching.textContent = wish ? "On its way …" : "";
+    [...this.flatOrDeep.children].forEach((button, k) => {
+      button.setAttribute("aria-pressed", String(axes.length === k + 2));
+      button.disabled = tour !== null;
+    });
     this.tools.pan.replaceChildren(icon(...(axes.length === 3 ? ICONS.orbit : ICONS.pan)));
     this.tools.pan.title =
       axes.length === 3
         ? "Turn the picture by dragging (with the right button: move it)"
         : "Move the picture by dragging";
     for (const [name, button] of Object.entries(this.tools)) button.setAttribute("aria-pressed", String(name === tool));
-    this.trails.setAttribute("aria-pressed", String(trails));
-    this.trails.disabled = !selected;
+    for (const [name, button] of [
+      ["trails", this.trails],
+      ["neighbours", this.near],
+    ]) {
+      button.setAttribute("aria-pressed", String(shown[name]));
+      button.disabled = !selected;
+    }
     this.equal.setAttribute("aria-pressed", String(!equal));
   }
 
@@ -177,7 +231,8 @@ export class Toolbar {
 
   dimsChosen(dims) {
     if (dims === this.axes.length) return;
-    const third = [0, 1, 2].find((axis) => !this.axes.includes(axis));
+    const { carried } = this.listed;
+    const third = carried.find((axis) => !this.axes.includes(axis)) ?? [0, 1, 2].find((axis) => !this.axes.includes(axis));
     this.on.axes(dims === 2 ? this.axes.slice(0, 2) : [...this.axes, third]);
   }
 }

@@ -1,23 +1,26 @@
 // The viewer: holds what is looked at and what is selected, and lets the parts draw it. One for each view mount.
 
 import { assemble } from "./cloud.js";
-import { FlatCamera, OrbitCamera, needsStretch } from "./camera.js";
-import { Scene, radiusFor } from "./scene.js";
+import { Scene } from "./scene.js";
 import { GlRenderer } from "./gl.js";
 import { CanvasRenderer } from "./canvas2d.js";
 import { css, palette, readTheme } from "./colour.js";
-import { MARGIN, deepAxes, flatAxes } from "./axes.js";
+import { deepAxes, flatAxes } from "./axes.js";
 import { paint } from "./paint.js";
 import { overlayItems } from "./overlay.js";
-import { pointAt, pointsInside } from "./picking.js";
-import { counted } from "./card.js";
+import { tourItems } from "./rose.js";
+import { Framing } from "./framing.js";
+import { Looks } from "./looks.js";
+import { Choosing } from "./choosing.js";
+import { Neighbours } from "./neighbours.js";
+import { Details } from "./details.js";
+import { Linked } from "./linking.js";
 import { Pointing } from "./pointing.js";
 import { Legend } from "./legend.js";
 import { Search } from "./search.js";
 import { Scrubber } from "./scrubber.js";
 import { Toolbar } from "./toolbar.js";
 import { listen } from "./pointer.js";
-import { count } from "./numbers.js";
 import { Shell } from "./shell.js";
 import { saveAs } from "./exporting.js";
 import { pressed } from "./keys.js";
@@ -26,46 +29,66 @@ export function createViewer(parent, styles) {
   return new Viewer(parent, styles);
 }
 
-const STRIP = [-0.55, 1.1]; // height of the strip of one axis: the points below, their density above
-
 class Viewer {
   constructor(parent, styles) {
     this.known = new Map(); // decoded parts
     this.scene = new Scene();
-    this.flat = new FlatCamera();
-    this.orbit = new OrbitCamera();
-    this.selected = [];
-    this.found = null;
+    this.framing = new Framing(this);
+    this.looks = new Looks(this);
+    this.choosing = new Choosing(this);
+    this.linked = new Linked(this);
     this.hidden = new Map(); // colour column name -> Set of codes
     this.colourIndex = 0;
     this.tool = "pan";
-    this.trails = true;
-    this.equal = null; // units of all axes equally long: true, false, or null as the data asks
-    this.lasso = null;
+    this.shown = { trails: true, neighbours: true }; // of the selected points
     this.ask = null;
     this.dirty = {};
     this.build(parent, styles);
   }
 
+  get selected() {
+    return this.choosing.selected;
+  }
+
+  get camera() {
+    return this.framing.camera;
+  }
+
   build(parent, styles) {
+    const { framing, looks, choosing } = this;
     this.search = new Search(
-      (found) => this.queried(found),
-      (point) => this.chosen(point),
+      (found) => choosing.queried(found),
+      (point) => choosing.chosen(point),
     );
     this.toolbar = new Toolbar({
+      projection: (name) => looks.choose(name),
+      axes: (axes) => looks.setAxes(axes),
+      tour: () => looks.toggleTour(),
+      tourEnd: () => looks.endTour(),
       colour: (index) => this.setColour(index),
-      axes: (axes) => this.setAxes(axes),
       tool: (name) => this.setTool(name),
-      trails: () => this.setTrails(!this.trails),
-      equal: () => this.setEqual(!this.camera.equal),
-      zoom: (factor) => this.zoom(factor, this.scene.width / 2, this.scene.height / 2),
-      frame: () => this.frameSelected(),
-      reset: () => this.reset(),
+      show: (what) => this.setShown(what, !this.shown[what]),
+      equal: () => framing.setEqual(!this.camera.equal),
+      zoom: (factor) => framing.zoom(factor),
+      frame: () => framing.fill(),
+      reset: () => framing.fit(),
       full: () => this.shell.toggleFull(),
       save: (kind) => saveAs(this, kind),
     });
     this.legend = new Legend((code, alone) => this.toggleGroup(code, alone));
-    this.scrubber = new Scrubber({ time: (time) => this.setTime(time), rest: () => this.report() });
+    this.details = new Details(this);
+    this.scrubber = new Scrubber({
+      time: (time) => this.setTime(time, true),
+      rest: (frame) => {
+        this.linked.tell("rest", this.scene.cloud.steps[frame]);
+        this.report();
+      },
+      flags: (steps) => {
+        this.linked.tell("marks", steps);
+        this.details.changed();
+        this.report();
+      },
+    });
     this.pointing = new Pointing(this);
     this.shell = new Shell(
       parent,
@@ -74,14 +97,15 @@ class Viewer {
         search: this.search.element,
         toolbar: this.toolbar.element,
         legend: this.legend.element,
+        details: this.details.element,
         scrubber: this.scrubber.element,
         card: this.pointing.card.element,
       },
       {
         key: (event) => pressed(this, event),
         blur: () => this.pointing.walkTo(-1),
-        clear: () => this.select([]),
-        resize: () => this.resized(),
+        clear: () => choosing.select([]),
+        resize: () => framing.resized(),
       },
     );
     this.root = this.shell.root;
@@ -90,12 +114,12 @@ class Viewer {
       {
         hover: (x, y) => this.pointing.moved(x, y),
         leave: () => this.pointing.hoverAt(-1),
-        click: (x, y, add) => this.clicked(x, y, add),
-        drag: (dx, dy, other) => this.dragged(dx, dy, other),
-        dragEnd: () => this.dragEnded(),
-        zoom: (factor, x, y) => this.zoom(factor, x, y),
-        lasso: (path, done, add) => this.lassoed(path, done, add),
-        reset: () => this.reset(),
+        click: (x, y, add) => choosing.clicked(x, y, add),
+        drag: (dx, dy, other) => framing.drag(dx, dy, other),
+        dragEnd: () => framing.dragEnded(),
+        zoom: (factor, x, y) => framing.zoom(factor, x, y),
+        lasso: (path, done, add) => choosing.lassoed(path, done, add),
+        reset: () => framing.fit(),
       },
       () => this.tool === "lasso",
     );
@@ -123,6 +147,8 @@ class Viewer {
     }
     this.root.style.setProperty("--height", `${options.height}px`);
     Object.assign(this, { options, parts, label: options.label, caption: options.caption });
+    this.scrubber.wanted = options.scrubber;
+    this.linked.join(options.link);
     this.retheme();
     const partsKey = JSON.stringify(options.parts);
     if (partsKey !== this.partsKey) {
@@ -136,51 +162,55 @@ class Viewer {
       this.partsKey = partsKey;
       this.setCloud(cloud, options);
     }
+    const nearKey = JSON.stringify(Object.keys(options.near));
+    if (nearKey !== this.nearKey || this.neighbours.cloud !== this.scene.cloud) {
+      this.nearKey = nearKey;
+      this.neighbours = new Neighbours(this.scene.cloud, options.near);
+      this.details.changed();
+      this.mark("over");
+    }
     if (options.ask && options.ask.id !== this.ask) this.obey(options.ask);
   }
 
   setCloud(cloud, options) {
-    const before = this.scene.cloud,
+    const { scene } = this,
+      before = scene.cloud,
       { start } = options;
-    const ids = before ? this.selected.map((i) => before.ids[i]) : start.selected;
-    const step = before ? before.steps[this.scene.frame] : start.step;
+    const ids = before ? this.choosing.ids() : start.selected;
+    const step = before ? before.steps[scene.frame] : start.step;
     const colour = before ? before.colours[this.colourIndex]?.name : start.colour;
-    const atEnd = before && before.last > 0 && this.scene.time === before.last;
-    this.scene.setCloud(cloud);
-    this.selected = ids.map((id) => cloud.indexOf.get(id)).filter((i) => i !== undefined);
+    const marks = before ? this.scrubber.flagged().map((frame) => before.steps[frame]) : start.marks;
+    const atEnd = before && before.last > 0 && scene.time === before.last;
+    scene.setCloud(cloud);
+    this.neighbours = new Neighbours(cloud, options.near);
     this.pointing.forget();
     this.colourIndex = Math.max(
       0,
       cloud.colours.findIndex((column) => column.name === colour),
     );
-    this.scene.colour = cloud.colours[this.colourIndex] ?? null;
-    this.scene.time = step === null || step === undefined || atEnd ? cloud.last : cloud.frameOfStep(step);
+    scene.colour = cloud.colours[this.colourIndex] ?? null;
+    scene.time = step === null || step === undefined || atEnd ? cloud.last : cloud.frameOfStep(step);
+    const sameLook = this.looks.setCloud(cloud, start);
     this.toolbar.setCloud(cloud, options.alone);
     this.search.setCloud(cloud);
     this.scrubber.setCloud(cloud);
+    this.scrubber.setFlags(marks);
     const used = new Set([
-      ...cloud.chunks.map((c) => c.q),
-      ...cloud.colours.map((c) => c.codes),
+      ...cloud.projections.flatMap((projection) => projection.chunks.map((c) => c.q)),
+      ...cloud.colours.flatMap((column) => [column.still, ...column.blocks]),
       cloud.spread,
-      this.scene.states,
-      this.scene.order,
+      scene.states,
+      scene.order,
     ]);
     this.renderer.keepOnly(used);
     this.shell.message.hidden = cloud.count > 0;
     this.shell.message.textContent = `There are no ${cloud.noun} to show.`;
-    const axesHold = before && before.space === cloud.space && before.dims === cloud.dims;
-    if (axesHold) {
-      this.cameraChanged();
-    } else {
-      const wanted = before ? null : start.axes;
-      const usable = wanted?.length && wanted.length <= 3 && wanted.every((axis) => axis < cloud.dims);
-      this.scene.axes = usable ? wanted : cloud.dims === 1 ? [0] : [0, 1];
-      this.fitted = false;
-      this.resized();
-    }
+    if (sameLook) this.framing.grown();
+    else this.framing.taken();
     this.paletteChanged();
     this.timeChanged();
-    this.selectionShown();
+    this.choosing.setIds(ids);
+    this.lookShown();
   }
 
   // What Python asked for with steer(): once each.
@@ -189,21 +219,40 @@ class Viewer {
     const { cloud } = this.scene;
     if (!cloud) return;
     if (ask.step !== null) this.setTime(cloud.frameOfStep(ask.step));
-    if (ask.selected !== null) {
-      this.selected = ask.selected.map((id) => cloud.indexOf.get(id)).filter((i) => i !== undefined);
-      this.selectionShown();
-      if (this.selected.length === 1) this.bringIntoView(this.selected[0]);
+    if (ask.marks !== null) {
+      this.scrubber.setFlags(ask.marks);
+      this.details.changed();
     }
+    if (ask.selected !== null) {
+      this.choosing.setIds(ask.selected);
+      if (this.selected.length === 1) this.framing.bringIntoView(this.selected[0]);
+    }
+  }
+
+  // What a linked view tells.
+  hear(what, value) {
+    const { cloud } = this.scene;
+    if (what === "step") this.setTime(cloud.timeOfStep(value));
+    if (what === "rest") this.setTime(cloud.frameOfStep(value));
+    if (what === "selected") this.choosing.setIds(value);
+    if (what === "marks") {
+      this.scrubber.setFlags(value);
+      this.details.changed();
+    }
+    if (what !== "step") this.report();
   }
 
   // Tell Python, at the end of an action.
   report() {
-    const { cloud } = this.scene;
+    const { scene, looks } = this,
+      { cloud } = scene;
     this.component.setStateValue("view", {
-      selected: this.selected.map((i) => cloud.ids[i]),
-      step: cloud.steps[this.scene.frame],
-      colour: this.scene.colour?.name ?? null,
-      axes: this.scene.axes,
+      selected: this.choosing.ids(),
+      step: cloud.steps[scene.frame],
+      colour: scene.colour?.name ?? null,
+      projection: looks.wish?.projection ?? scene.projection.name,
+      axes: looks.wish?.axes ?? scene.axes,
+      marks: this.scrubber.flagged().map((frame) => cloud.steps[frame]),
       ask: this.ask,
     });
   }
@@ -223,93 +272,9 @@ class Viewer {
     if (this.scene.cloud) this.paletteChanged();
   }
 
-  get camera() {
-    return this.scene.deep ? this.orbit : this.flat;
-  }
-
-  resized() {
-    const { width, height } = this.shell.measure();
-    if (!width || !height) return;
-    const deep = this.scene.deep,
-      before = this.scene.width;
-    const left = deep ? 0 : MARGIN.left,
-      top = deep ? 0 : MARGIN.top;
-    this.scene.width = Math.max(1, width - left - (deep ? 0 : MARGIN.right));
-    this.scene.height = Math.max(1, height - top - (deep ? 0 : MARGIN.bottom));
-    this.scene.ratio = Math.min(window.devicePixelRatio || 1, 3);
-    this.shell.placePicture(left, top, this.scene.width, this.scene.height);
-    this.renderer?.resize(
-      Math.round(this.scene.width * this.scene.ratio),
-      Math.round(this.scene.height * this.scene.ratio),
-    );
-    if (this.scene.cloud && !this.fitted) {
-      this.refit();
-      if (this.table) this.regroup(); // not possible before, where the data came while the page showed another tab
-    } else if (this.scene.cloud && !this.moved) {
-      this.refit();
-    } else if (this.scene.cloud) {
-      this.camera.resize(this.scene.width / before);
-    }
-    this.cameraChanged();
-  }
-
-  refit() {
-    const { cloud, axes, width, height } = this.scene;
-    if (!cloud?.count || width <= 1) return;
-    const bounds = axes.map((axis) => cloud.bounds[axis]);
-    if (axes.length === 1) bounds.push(STRIP);
-    this.camera.equal = axes.length > 1 && (this.equal ?? !needsStretch(bounds));
-    this.camera.fit(bounds, width, height);
-    this.fitted = true;
-    this.moved = false; // by the reader; while it is not, a change of the size fits again
-    this.cameraChanged();
-  }
-
-  reset() {
-    this.refit();
-  }
-
-  // Fill the picture with the selected points, or with all points of this step where none is selected.
-  frameSelected() {
-    const { cloud, axes, frame, width, height } = this.scene;
-    if (!cloud?.count) return;
-    const bounds = cloud.boundsAt(frame, axes, this.selected);
-    if (axes.length === 1) bounds.push(STRIP);
-    this.moved = true;
-    if (this.selected.length === 1) this.camera.focus(this.scene.positionOf(this.selected[0]), width, height);
-    else this.camera.frame(bounds, width, height);
-    this.cameraChanged();
-  }
-
-  cameraChanged() {
-    const { scene } = this;
-    if (!scene.cloud || !this.fitted) return;
-    scene.seen(this.camera.matrix(scene.width, scene.height));
-    scene.radius = radiusFor(scene.cloud.count, this.camera.zoom, scene.width, scene.height);
-    scene.opacity = scene.cloud.count > 20_000 ? 0.75 : 0.92;
-    if (scene.deep) this.resort();
-    this.root.dataset.view = this.camera.summary();
-    this.mark("under", "points", "over");
-  }
-
   resort() {
     this.scene.sort();
     this.renderer.forget(this.scene.order);
-  }
-
-  setAxes(axes) {
-    this.scene.axes = axes;
-    this.scene.moved();
-    this.fitted = false;
-    this.resized();
-    this.regroup();
-    this.report();
-  }
-
-  setEqual(equal) {
-    this.equal = equal;
-    this.refit();
-    this.toolbarShown();
   }
 
   setTool(name) {
@@ -318,47 +283,20 @@ class Viewer {
     this.toolbarShown();
   }
 
-  setTrails(shown) {
-    this.trails = shown;
+  setShown(what, shown) {
+    this.shown[what] = shown;
     this.toolbarShown();
+    this.details.changed();
     this.mark("over");
-  }
-
-  zoom(factor, x, y) {
-    this.moved = true;
-    this.camera.zoomAt(factor, x, y, this.scene.width, this.scene.height);
-    this.pointing.card.hide();
-    this.cameraChanged();
-  }
-
-  dragged(dx, dy, other) {
-    this.moved = true;
-    this.root.classList.add("dragging");
-    if (this.scene.deep && !other) this.orbit.orbit(dx, dy);
-    else this.camera.pan(dx, dy);
-    this.cameraChanged();
-  }
-
-  dragEnded() {
-    this.root.classList.remove("dragging");
-  }
-
-  bringIntoView(point) {
-    const at = this.scene.projected(),
-      x = at[3 * point],
-      y = at[3 * point + 1];
-    const { width, height } = this.scene;
-    if (x > width * 0.08 && x < width * 0.92 && y > height * 0.08 && y < height * 0.92) return;
-    this.moved = true;
-    this.camera.focus(this.scene.positionOf(point), width, height);
-    this.cameraChanged();
   }
 
   // ---- time and colour
 
-  setTime(time) {
+  // tell: whether linked views are to follow
+  setTime(time, tell = false) {
     this.scene.time = time;
     this.timeChanged();
+    if (tell) this.linked.tell("step", this.scene.cloud.stepOfTime(time));
   }
 
   timeChanged() {
@@ -372,6 +310,7 @@ class Viewer {
     this.root.dataset.step = scene.cloud.steps[scene.frame];
     this.root.dataset.between = String(Math.abs(scene.time - scene.frame) > 1e-6);
     this.pointing.card.hide();
+    this.details.follow();
     this.mark("points", "over");
   }
 
@@ -415,7 +354,7 @@ class Viewer {
     const { scene } = this;
     if (!scene.matrix) return;
     const hidden = this.hiddenCodes;
-    scene.classify(this.selected, this.found, (code) => !hidden.has(code));
+    scene.classify(this.selected, this.choosing.found, (code) => !hidden.has(code));
     this.renderer.forget(scene.states);
     this.renderer.forget(scene.order);
     this.legend.update(scene, this.table, hidden);
@@ -425,85 +364,28 @@ class Viewer {
   }
 
   toolbarShown() {
+    if (!this.scene.projection) return;
     this.toolbar.show({
+      scene: this.scene,
+      looks: this.looks,
       colourIndex: this.colourIndex,
-      axes: this.scene.axes,
       tool: this.tool,
-      trails: this.trails,
+      shown: this.shown,
       equal: this.camera.equal,
       selected: this.selected.length,
     });
   }
 
-  // ---- selection
-
-  queried(found) {
-    this.found = found;
-    const hits = found ? found.reduce((sum, flag) => sum + flag, 0) : 0;
-    if (found) this.root.dataset.found = hits;
-    else delete this.root.dataset.found;
-    this.regroup();
-  }
-
-  // A point was chosen from the search list.
-  chosen(point) {
-    this.select([point]);
-    this.moved = true;
-    this.camera.focus(this.scene.positionOf(point), this.scene.width, this.scene.height);
-    this.cameraChanged();
-    this.pointing.announce(point);
-  }
-
-  clicked(x, y, add) {
-    const point = pointAt(this.scene, x, y);
-    if (point >= 0) this.pick(point, add);
-  }
-
-  pick(point, add) {
-    if (!add) this.select([point]);
-    else if (this.selected.includes(point)) this.select(this.selected.filter((i) => i !== point));
-    else this.select([...this.selected, point]);
-  }
-
-  lassoed(path, done, add) {
-    this.lasso = done ? null : path;
-    this.mark("over");
-    if (!done || path.length < 3) return;
-    const inside = pointsInside(this.scene, path);
-    this.select(add ? [...new Set([...this.selected, ...inside])] : inside);
-    this.shell.live.textContent = `${counted(this.selected.length, this.scene.cloud.noun)} selected.`;
-  }
-
-  select(points) {
-    if (!points.length && !this.selected.length) return;
-    this.selected = points;
-    this.selectionShown();
-    this.report();
-  }
-
-  selectionShown() {
-    const { cloud } = this.scene,
-      number = this.selected.length;
-    this.regroup();
-    this.root.dataset.selected = this.selected
-      .slice(0, 100)
-      .map((i) => cloud.ids[i])
-      .join(" ");
-    this.root.dataset.selectedCount = number;
-    const names = this.selected
-      .slice(0, 3)
-      .map((i) => cloud.nameOf(i))
-      .join(", ");
-    this.shell.status.textContent =
-      number === 0
-        ? "Click a point to select it, shift-click to add one, shift-drag to draw around many."
-        : `Selected: ${names}${number > 3 ? ` and ${count(number - 3)} more` : ""}`;
-    this.shell.clear.hidden = number === 0;
-    const what = `${this.label}: ${counted(cloud.count, cloud.noun)}, ${number} selected.`;
-    this.shell.surface.setAttribute(
-      "aria-label",
-      `${what} Arrow keys walk from point to point, Enter selects, Shift+Enter adds, Escape clears, plus and minus zoom, 0 shows all.`,
-    );
+  // The projection, its axes or the tour have changed.
+  lookShown() {
+    const { scene } = this;
+    this.root.dataset.projection = scene.projection.name;
+    this.root.dataset.axes = scene.axes.join(" ");
+    this.shell.note.textContent = scene.projection.note;
+    this.shell.note.hidden = !scene.projection.note;
+    this.toolbarShown();
+    this.details.follow();
+    this.mark("under", "points", "over");
   }
 
   // ---- drawing
@@ -531,7 +413,7 @@ class Viewer {
     if (dirty.over) {
       paint(
         shell.context(shell.over, scene.width, scene.height, scene.ratio),
-        overlayItems(scene, this, this.pointing),
+        overlayItems(this, this.pointing),
         font,
       );
     }
@@ -540,14 +422,16 @@ class Viewer {
 
   underItems() {
     const { scene } = this,
-      names = scene.axes.map((axis) => scene.cloud.axes[axis]),
       { stage } = this.shell;
-    return scene.deep
-      ? deepAxes(this.orbit, names, scene.width, scene.height, scene.theme)
-      : flatAxes(this.flat, names, stage.clientWidth, stage.clientHeight, scene.theme, scene.axes.length === 1);
+    const items = scene.deep
+      ? deepAxes(this.camera, scene.axisNames, scene.width, scene.height, scene.theme)
+      : flatAxes(this.camera, scene.axisNames, stage.clientWidth, stage.clientHeight, scene.theme, scene.strip);
+    return scene.tour ? [...items, ...tourItems(scene, this.camera, stage.clientHeight)] : items;
   }
 
   destroy() {
+    this.linked.leave();
+    this.looks.stopTour();
     this.destroyed = true;
     this.scrubber.stop();
     this.renderer?.destroy();
