@@ -17,15 +17,28 @@ export class Linked {
     groups.get(name).add(this.viewer);
   }
 
-  // All viewers of the link, this one first.
+  // All viewers of the link, in the order in which they came.
   get members() {
-    const others = [...(groups.get(this.name) ?? [])].filter((each) => each !== this.viewer);
-    return [this.viewer, ...others];
+    return [...(groups.get(this.name) ?? [this.viewer])];
+  }
+
+  get others() {
+    return this.members.filter((each) => each !== this.viewer && each.scene.cloud);
   }
 
   // what: "step" (may lie between two frames), "rest" (a step), "selected" (ids) or "marks" (steps)
   tell(what, value) {
-    if (this.name) for (const other of this.members.slice(1)) if (other.scene.cloud) other.hear(what, value);
+    for (const other of this.others) other.hear(what, value);
+  }
+
+  // A viewer has its first data: those without a scrubber take up what the one with a scrubber shows.
+  begin() {
+    const { viewer } = this,
+      leader = viewer.options.scrubber ? viewer : this.others.find((each) => each.options.scrubber);
+    if (!leader) return;
+    const { selected, step, marks } = leader.start();
+    for (const each of leader === viewer ? this.others : [viewer])
+      for (const [what, value] of Object.entries({ selected, rest: step, marks })) each.hear(what, value, true);
   }
 
   leave() {

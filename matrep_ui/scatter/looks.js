@@ -7,6 +7,7 @@ export class Looks {
     this.viewer = viewer;
     this.scene = viewer.scene;
     this.axesOf = new Map(); // name of a projection -> the axes last shown on it
+    this.dims = 2; // how many the reader wants to see; a projection may have fewer
     this.wish = null; // { projection, axes } that is not here yet
     this.tour = null;
   }
@@ -22,11 +23,12 @@ export class Looks {
     const wanted = found ? asked.axes : before?.name === projection.name ? scene.axes : (asked?.axes ?? null);
     this.wish = null;
     const same = before && projection.space === before.space && projection.has(scene.axes);
-    const usable = wanted?.length && projection.has(wanted) ? [...wanted] : this.usual(projection, wanted?.length);
+    const usable = wanted?.length && projection.has(wanted) ? [...wanted] : this.usual(projection, wanted?.length ?? this.dims);
     const tour = this.tour && same && projection.tours ? scene.tour : null;
     if (!tour) this.stopTour();
     scene.look(projection, usable, tour);
     this.axesOf.set(projection.name, usable);
+    if (!before) this.dims = Math.max(usable.length, 2);
     return same;
   }
 
@@ -45,14 +47,16 @@ export class Looks {
       this.ask({ projection: name, axes: [] });
       return;
     }
-    const known = this.axesOf.get(name) ?? this.usual(projection, scene.axes.length);
-    this.show(projection, known.length === scene.axes.length ? known : projection.carried.slice(0, scene.axes.length));
+    const known = this.axesOf.get(name);
+    const axes = projection.carried.slice(0, this.dims);
+    this.show(projection, known?.length === axes.length && projection.has(known) ? known : axes);
     viewer.report();
   }
 
   // Show other axes of the same projection.
   setAxes(axes) {
     const { projection } = this.scene;
+    this.dims = Math.max(axes.length, 2);
     if (!projection.has(axes)) {
       this.ask({ projection: projection.name, axes });
       return;

@@ -138,10 +138,11 @@ export class Scrubber {
           parts.push(`${name} ${show(curve[name][k], 3)}${curve.unit ? ` ${curve.unit}` : ""}`);
       }
     }
-    for (const { name, steps: at, values } of this.cloud.shares) {
+    this.shareTexts = this.cloud.shares.flatMap(({ name, steps: at, values }) => {
       const value = values[nearest(at, step)];
-      if (Number.isFinite(value)) parts.push(`${name} ${Math.round(100 * value)} %`);
-    }
+      return Number.isFinite(value) ? [`${name} ${Math.round(100 * value)} %`] : [];
+    });
+    parts.push(...this.shareTexts);
     this.stampText = between
       ? `between steps ${count(steps[first])} and ${count(steps[second])}`
       : parts[0].toLowerCase();

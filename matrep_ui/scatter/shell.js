@@ -29,7 +29,7 @@ export class Shell {
       card,
       this.message,
     );
-    this.note = el("p", { class: "note", hidden: true });
+    this.note = el("p", { class: "look-note", hidden: true });
     this.status = el("span", { class: "status" });
     this.clear = el("button", {
       type: "button",

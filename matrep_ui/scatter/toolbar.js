@@ -108,6 +108,8 @@ export class Toolbar {
     const kinds = [
       ["png", "Picture (PNG, print size)"],
       ["svg", "Drawing (SVG)"],
+      ["csv", "Table of the points shown (CSV)"],
+      ["chosen", "Table of the selected points (CSV)"],
       ["html", "This viewer with its data (one HTML file)"],
     ];
     const list = el(
@@ -141,7 +143,7 @@ export class Toolbar {
       {
         class: "tool-group",
         onkeydown: (event) => {
-          const items = [...list.children],
+          const items = [...list.children].filter((item) => !item.hidden && !item.disabled),
             here = items.indexOf(event.target);
           const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
           if (event.key === "Escape" && !list.hidden) {
@@ -161,13 +163,15 @@ export class Toolbar {
 
   // alone: in a saved page, which does not save itself again
   setCloud(cloud, alone) {
-    this.saveMenu.lastChild.hidden = Boolean(alone);
+    this.alone = Boolean(alone);
+    this.saveMenu.lastChild.hidden = this.alone;
     this.colour.label.hidden = cloud.colours.length < 2;
     this.colour.box.replaceChildren(...cloud.colours.map((column, k) => el("option", { value: k, text: column.name })));
     const names = cloud.projections.map((projection) => projection.name);
-    this.projection.label.hidden = names.length + cloud.offered.length < 2;
+    const all = this.alone ? names : [...names, ...cloud.offered]; // alone: nobody can bring the others
+    this.projection.label.hidden = all.length < 2;
     this.projection.box.replaceChildren(
-      ...[...names, ...cloud.offered].map((name) => el("option", { value: name, text: name })),
+      ...all.map((name) => el("option", { value: name, text: name })),
     );
     this.trails.hidden = cloud.last < 1;
     this.listed = null;
@@ -182,10 +186,15 @@ export class Toolbar {
     if (this.listed !== projection) {
       this.listed = projection;
       for (const { box } of this.axisSelects)
-        box.replaceChildren(...projection.axes.map((name, axis) => el("option", { value: axis, text: name })));
+        box.replaceChildren(
+          ...projection.axes.map((name, axis) =>
+            el("option", { value: axis, text: name, disabled: this.alone && !projection.has([axis]) }),
+          ),
+        );
     }
     const choice = projection.axes.length;
-    this.flatOrDeep.hidden = choice < 3;
+    this.flatOrDeep.hidden = (this.alone ? projection.carried.length : choice) < 3;
+    this.saveMenu.querySelector("[data-save=chosen]").disabled = !selected;
     this.equal.hidden = axes.length < 2 || tour !== null;
     this.near.hidden = scene.cloud.count < 3;
     this.axisSelects.forEach(({ box, label }, k) => {

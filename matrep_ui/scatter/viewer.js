@@ -211,6 +211,7 @@ class Viewer {
     this.timeChanged();
     this.choosing.setIds(ids);
     this.lookShown();
+    if (!before) this.linked.begin();
   }
 
   // What Python asked for with steer(): once each.
@@ -229,8 +230,8 @@ class Viewer {
     }
   }
 
-  // What a linked view tells.
-  hear(what, value) {
+  // What a linked view tells; at the start nobody needs to report it.
+  hear(what, value, quiet = false) {
     const { cloud } = this.scene;
     if (what === "step") this.setTime(cloud.timeOfStep(value));
     if (what === "rest") this.setTime(cloud.frameOfStep(value));
@@ -239,23 +240,28 @@ class Viewer {
       this.scrubber.setFlags(value);
       this.details.changed();
     }
-    if (what !== "step") this.report();
+    if (what !== "step" && !quiet) this.report();
   }
 
   // Tell Python, at the end of an action.
   report() {
-    const { scene, looks } = this,
+    const { looks } = this;
+    this.component.setStateValue("view", { ...this.start(), ...(looks.wish ?? {}), ask: this.ask });
+  }
+
+  // Where a new view would have to start to show the same.
+  start = () => {
+    const { scene } = this,
       { cloud } = scene;
-    this.component.setStateValue("view", {
+    return {
       selected: this.choosing.ids(),
       step: cloud.steps[scene.frame],
       colour: scene.colour?.name ?? null,
-      projection: looks.wish?.projection ?? scene.projection.name,
-      axes: looks.wish?.axes ?? scene.axes,
+      projection: scene.projection.name,
+      axes: scene.axes,
       marks: this.scrubber.flagged().map((frame) => cloud.steps[frame]),
-      ask: this.ask,
-    });
-  }
+    };
+  };
 
   // ---- theme, size, camera
 
