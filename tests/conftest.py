@@ -11,6 +11,42 @@ PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared" / "data"
 
 
+class Figures:
+    """What the tests counted; the report of the test run ends with it, a line a group, such as ``kills: 100, lost: 0``."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, dict[str, int]] = {}
+        self._sentences: list[str] = []
+
+    def add(self, **counts: int) -> None:
+        """Add to the group that the first name names."""
+        group = self._groups.setdefault(next(iter(counts)), {})
+        for name, count in counts.items():
+            group[name] = group.get(name, 0) + count
+
+    def say(self, sentence: str) -> None:
+        self._sentences.append(sentence)
+
+    def lines(self) -> list[str]:
+        counted = (", ".join(f"{k.replace('_', ' ')}: {n:,}" for k, n in group.items()) for group in self._groups.values())
+        return sorted([*counted, *self._sentences])
+
+
+_FIGURES = Figures()
+
+
+@pytest.fixture(scope="session")
+def figures() -> Figures:
+    return _FIGURES
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if _FIGURES.lines():
+        terminalreporter.section("figures")
+        for line in _FIGURES.lines():
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     import scipy.linalg.cython_blas  # the library must be loaded before it can be limited

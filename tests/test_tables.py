@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from matrep_core import limits
@@ -173,49 +171,15 @@ def test_the_packed_workbook_of_these_tests_is_readable(tmp_path: Path) -> None:
     assert (table.headers, table.rows.tolist()) == (("a", "b"), [4])
 
 
-def test_a_workbook_that_unpacks_to_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.xlsx"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
-        with target.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as part:
-            for _ in range(1100):
-                part.write(b" " * 2**20)
-    assert path.stat().st_size < 2**23
-    assert "too large" in refusal(path)
-
-
-def test_a_workbook_with_thousands_of_parts_is_refused(tmp_path: Path) -> None:
-    path = packed(
-        tmp_path, cells(line(1, "a", "b")), {f"xl/x{i}.xml": b"<x/>" for i in range(limits.MAX_WORKBOOK_PARTS)}
-    )
-    assert "too large" in refusal(path)
-
-
-def test_a_workbook_that_needs_more_memory_than_allowed_is_refused(tmp_path: Path) -> None:
-    # One row of XML that a parser must hold as a whole: hundreds of MB of elements from a file of less than 1 MB.
-    row = '<row r="1">' + '<c r="A1"/>' * 3_000_000 + "</row>"
-    path = packed(tmp_path, cells(row))
-    assert path.stat().st_size < 2**20
-    assert "memory" in refusal(path)
-
-
 def test_a_workbook_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "WORKBOOK_SECONDS", 0.3)
     far = "".join(f'<row r="{i}"><c r="A{i}"><v>1</v></c></row>' for i in range(2, 300_000))
     assert "more than 0.3 seconds" in refusal(packed(tmp_path, cells(line(1, "a"), far)))
 
 
-ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
-    f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi")
-) + "]>"  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("sheet", "words"),
     [
-        (ENTITIES + cells(line(1, "a", "&i;")), "document type"),
-        ('<!DOCTYPE x SYSTEM "file:///etc/passwd">' + cells(line(1, "a", "b")), "document type"),
-        ("<!-- " + "x" * 3_000_000 + " -->" + "<!DOCTYPE x>" + cells(line(1, "a", "b")), "document type"),
-        (cells(line(1, "a", "b")).encode("utf-16"), "not UTF-8"),
         (cells(line(1, "a", "b"), line(5, "1", "2"), line(3, "3", "4")), "out of order"),
         (cells('<row r="1"><c r="B1" t="str"><v>b</v></c><c r="A1" t="str"><v>a</v></c></row>'), "out of order"),
         (cells(line(1, "a", "b"))[:-40], "damaged"),
@@ -248,14 +212,6 @@ def test_a_parquet_file_within_its_bounds_only(tmp_path: Path, monkeypatch: pyte
     assert [c.to_pylist() for c in table.columns] == [["1", "2"], ["1.5", ""]]
     monkeypatch.setattr(limits, "MAX_ROWS", 1)
     assert "2 rows" in refusal(path)
-
-
-def test_a_long_text_repeated_a_million_times_is_not_unfolded(tmp_path: Path) -> None:
-    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(4_000_000, np.int32)), pa.array(["x" * 9_000]))
-    path = tmp_path / "t.parquet"
-    pq.write_table(pa.table({"a": texts}), path)
-    assert path.stat().st_size < 2**20
-    assert "not text or number" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1"])

@@ -168,7 +168,9 @@ def read_tables(path: Path, shown: str, encoding: str = "auto", delimiter: str =
         return _read_workbook(path, shown)
     if suffix == ".parquet":
         return [_read_parquet(path, shown)]
-    return [_read_text(path.read_bytes(), shown, encoding, delimiter, set(expected))]
+    with path.open("rb") as file:
+        content = file.read(limits.MAX_UPLOAD_BYTES)  # not more, even where the file grows meanwhile
+    return [_read_text(content, shown, encoding, delimiter, set(expected))]
 
 
 # --- text ---------------------------------------------------------------------------------------------------
@@ -231,6 +233,11 @@ def _parse(text: str, shown: str, delimiter: str, encoding: str) -> Table:
             builder.add_many(number, rows)
             number += len(rows) - 1
     except csv.Error as error:
+        if "field larger" in str(error):
+            raise refused(
+                shown, f"a cell has more than {csv.field_size_limit():,} characters", "Shorten it; close every quote.",
+                row=number + len(rows),
+            ) from error  # fmt: skip
         raise refused(
             shown, f"the quotes are broken ({error})",
             'Close every quote; write a quote inside a quoted cell as "".', row=number + len(rows),

@@ -105,12 +105,14 @@ def _check_parts(path: str) -> None:
                 "Keep the data sheets alone, or save them as CSV files.",
             )
         for part in parts:
-            if not part.filename.lower().endswith((".xml", ".rels")):
+            name = part.filename.lower()
+            if name.startswith("xl/media/"):  # pictures: an SVG may declare its type
                 continue
             with archive.open(part) as stream:
                 before = b""
                 for block in iter(lambda: stream.read(2**20), b""):
-                    if not before and block[:2] in (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00"):
+                    utf16 = block[:2] in (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00")
+                    if utf16 and not before and name.endswith((".xml", ".rels")):
                         raise WorkbookRefused("its XML is not UTF-8", "Save it again from a spreadsheet program.")
                     if b"<!DOCTYPE" in before + block or b"<!ENTITY" in before + block:
                         raise WorkbookRefused(

@@ -19,8 +19,8 @@ import pandas as pd
 
 from matrep_core import limits
 from matrep_core.errors import DataRefused, MatRepError, RunBroken, RunBusy
-from matrep_core.runs.checkpoint import latest_checkpoint
 from matrep_core.runs.files import sync_folder
+from matrep_core.runs.inspection import inspect
 from matrep_core.runs.store import Run, Status, runs_folder, write_status
 
 _MEMBER = re.compile(
@@ -94,9 +94,9 @@ def import_run(archive: Path, root: Path) -> Run:
     of its files fails its check. Nothing is left behind then.
     """
     folder = runs_folder(root)
-    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".import-{secrets.token_hex(6)}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         name = _unpack(archive, temporary)
         _check(temporary, name)
         while (folder / name).exists():
@@ -124,6 +124,8 @@ def _unpack(path: Path, folder: Path) -> str:
             names = {m.filename.split("/", 1)[0] for m in members}
             if len(names) != 1 or not _RUN_NAME.fullmatch(name := names.pop()):
                 raise _refused("it does not hold exactly one run")
+            if len(members) > limits.MAX_RUN_ARCHIVE_MEMBERS:
+                raise _refused(f"it holds more than {limits.MAX_RUN_ARCHIVE_MEMBERS:,} files")
             if len({m.filename for m in members}) < len(members):
                 raise _refused("one file stands in it twice")
             if sum(m.file_size for m in members) > limits.MAX_RUN_ARCHIVE_BYTES:
@@ -135,12 +137,21 @@ def _unpack(path: Path, folder: Path) -> str:
                 kind = stat.S_IFMT(member.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG) or not _MEMBER.fullmatch(inner):
                     raise _refused(f"it holds {member.filename[:80]!r}, which is no part of a run")
+                if member.file_size > _most_bytes(inner):
+                    raise _refused(f"{inner} is larger than that of any run")
                 if member.file_size > _RATIO * max(member.compress_size, 1) + _BLOCK:
                     raise _refused(f"{inner} is packed more densely than a run's numbers can be")
                 room -= _unpack_member(archive, member, folder / inner, min(room, member.file_size))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zipfile.zlib.error) as error:
         raise _refused(f"it cannot be unpacked ({error})") from None
     return name
+
+
+def _most_bytes(inner: str) -> int:
+    """Texts are parsed as a whole, so that a short one must not become a large thing in memory."""
+    if inner.endswith(".jsonl"):
+        return limits.MAX_RUN_LINES_BYTES
+    return limits.MAX_RUN_TEXT_BYTES if inner.endswith(".json") else limits.MAX_RUN_ARCHIVE_BYTES
 
 
 def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, room: int) -> int:
@@ -157,19 +168,11 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path
 
 
 def _check(folder: Path, name: str) -> None:
-    """Open everything that views read; raises RunBroken at the first thing that does not fit."""
+    """Raises RunBroken at the first thing that does not fit, under the name that the run will have."""
     try:
         run = Run(folder)
+        inspect(run)
         status = run.status()
-        run.support, run.metrics(), latest_checkpoint(folder)
-        frames = run.frames()
-        for number in range(len(frames)):
-            frames.packed(number)
-        finished = (folder / "model").is_dir()
-        if finished:
-            run.vectors(), run.predictions(), run.scores(), run.mean_predictor(), run.regressor()
-        if not finished and not len(frames):
-            raise RunBroken("it holds neither a model nor a frame.")
     except RunBusy:
         raise
     except MatRepError as error:

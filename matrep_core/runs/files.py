@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterator
@@ -27,10 +28,22 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not finite")
+    return number
+
+
 def parse_json(text: str | bytes) -> Any:
-    """Strict JSON: no duplicate keys, no NaN or Infinity. Raises ValueError."""
+    """Strict JSON: no duplicate keys, no NaN, no infinity, no half characters. Raises ValueError."""
     try:
-        return json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+        record = json.loads(
+            text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant, parse_float=_finite
+        )
+        if ("\\u" if isinstance(text, str) else b"\\u") in text:  # the one way to write half of a surrogate pair
+            json.dumps(record, ensure_ascii=False).encode()
+        return record
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

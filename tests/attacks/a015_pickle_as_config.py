@@ -1,0 +1,11 @@
+"""A pickle in the place of config.json."""
+
+from __future__ import annotations
+
+from tests.attacks.kit import Kit
+
+REFUSED = "cannot be read"
+
+
+def attack(kit: Kit) -> None:
+    kit.load_run({"config.json": kit.pickled()})
