@@ -39,9 +39,9 @@ def payload(**changes: object) -> ScatterPayload:
 
 def unpack(block: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     """Read a part by the layout that the module's docstring gives, independently of the code that wrote it."""
-    assert block[:4] in (b"MRS1", b"MRZ1")
+    assert block[:4] == b"MRZ1"
     length = int.from_bytes(block[4:8], "little")
-    body = block[24:] if block[:4] == b"MRS1" else zlib.decompress(block[24:])
+    body = zlib.decompress(block[24:])
     header = json.loads(body[:length])
     start = -(-(24 + length) // 8) * 8 - 24
     arrays = {}
@@ -49,6 +49,11 @@ def unpack(block: bytes) -> tuple[dict, dict[str, np.ndarray]]:
         assert offset % 8 == 0
         count = int(np.prod(shape))
         arrays[name] = np.frombuffer(body, TYPES[kind], count, start + offset).reshape(shape)
+    if header["kind"] == "frames":
+        low, high = arrays["split"].astype(int)
+        coded = low + 256 * high
+        added = np.where(coded % 2, -(coded + 1) // 2, coded // 2).reshape(header["shape"])
+        arrays["frames"] = np.cumsum(added, 0).astype(np.int16)
     return header, arrays
 
 
