@@ -18,10 +18,12 @@ from benchmarks.engine import Fast, prepared
 from matrep_core.formulas.cosmetics import generate_cosmetics
 from matrep_core.formulas.reading import read_data
 from matrep_core.formulas.schema import FormulaSet
+from matrep_core.model.engine import Order, build_engine, generator
 from matrep_core.model.layout import AMOUNT_UNIT
 from matrep_core.model.problem import Problem
+from matrep_core.model.search import Search, best_step, watched_training
 from matrep_core.settings import TrainingSettings, from_recipe
-from matrep_core.training import MOST_STEPS, PASSES, Search, build_engine, search_best_step
+from matrep_core.training import MOST_STEPS, PASSES
 
 FIRST_SEED = 201  # 0 to 4 are those of the app and of studies
 
@@ -75,7 +77,9 @@ def _search(
     most = MOST_STEPS if variant.passes == PASSES else 2 * MOST_STEPS
     own = replace(settings, loss=variant.loss, batch_size=variant.batch, steps=min(variant.passes * batches, most)).checked()
     problem = replace(problem, amounts=problem.amounts * np.float32(variant.unit / AMOUNT_UNIT))
-    return search_best_step(problem, own, build_engine("fast", problem, own)), problem, own
+    order = Order(problem.rows("train"), generator(own.seed, "search"))
+    curve = watched_training(problem, own, build_engine("fast", problem, own), order, problem.rows("validation"), patience=own.patience)
+    return best_step([curve]) if curve else None, problem, own
 
 
 def _kept(search: Search | None, rule: str, steps: int) -> int:
@@ -99,7 +103,7 @@ def measure(folder: Path | None, seeds: int, *, quick: bool = False) -> None:
         target = data.properties[0]
         unit = f" in {target.unit}" if target.unit else ""
         print(f"{data.name}: eval MAE of {target.name}{unit}, {seeds} random splits from seed {FIRST_SEED} on, N_entries 10")
-        settings = from_recipe("default", property=target.name)
+        settings = from_recipe("default", property=target.name, members=0)
         with tempfile.TemporaryDirectory() as temporary:
             table = np.array([errors(data, replace(settings, seed=FIRST_SEED + i), variants, temporary) for i in range(seeds)])
         ratios = np.log(table / table[:, :1])  # (seeds, variants)

@@ -50,11 +50,18 @@ class TrainingSettings:
     batch_size: int = _number(32, "Measurements in one step.", 1, 65_536)
     steps: int = _number(0, "Steps at most; 0 chooses 150 passes over the training formulas, 500 to 6,000 steps.", 0, 10_000_000)
     patience: float = _number(
-        0.5, "Share of the steps that may pass without a better validation error before training stops; 1 never stops.",
+        0.5, "Of one model alone: share of the steps that may pass without a better validation error before training stops; 1 never stops.",
         0.01, 1, whole=False,
     )  # fmt: skip
+    members: int = _number(
+        5, "Further models, each trained without one fold of the training formulas: they choose the step to keep and give "
+        "predictions their interval; 0 trains one model alone.", 0, 20,
+    )  # fmt: skip
+    blend: str = _choice(
+        "yes", "Whether trees and a kernel machine, weighed by their errors on the folds, predict beside the vectors.", "yes", "no"
+    )
     validation_share: float = _number(
-        0.2, "Share of the training formulas on which the best step is searched first; 0 keeps the last step.",
+        0.2, "Of one model alone: share of the training formulas on which the best step is searched first; 0 keeps the last step.",
         0, 0.5, whole=False,
     )  # fmt: skip
 
@@ -77,14 +84,17 @@ class TrainingSettings:
             raise SettingRefused("conditions", self.conditions, "give the names of conditions.")
         if len(set(self.conditions)) < len(self.conditions):
             raise SettingRefused("conditions", self.conditions, "name each condition once.")
+        if self.members == 1:
+            raise SettingRefused("members", 1, "one fold has no others to train on; choose 0, or 2 to 20.")
         return self
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "conditions": list(self.conditions)}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> TrainingSettings:
-        """The settings of a run on disk; raises SettingRefused for an unknown or missing field."""
+    def from_json(cls, stored: Mapping[str, Any], format: int) -> TrainingSettings:
+        """The settings of a run on disk, written in run format ``format``; raises SettingRefused for an unknown or missing field."""
+        stored = {**BEFORE.get(format, {}), **stored}
         known = {each.name for each in fields(cls)}
         for name in stored.keys() ^ known:
             raise SettingRefused(name, stored.get(name), "this version of MatRep expects exactly its own settings.")
@@ -93,9 +103,13 @@ class TrainingSettings:
         return cls(**{**stored, "conditions": tuple(stored["conditions"])}).checked()
 
 
+# What runs of older formats did without saying so.
+BEFORE: dict[int, dict[str, Any]] = {1: {"members": 0, "blend": "no"}}
+
 # The research's own training: raw target, constant rate, batch 32, to the end, no step chosen afterwards.
 REPORT = {
     "recipe": "report", "scale": "raw", "schedule": "constant", "steps": 195_000, "patience": 1.0, "validation_share": 0.0,
+    "members": 0, "blend": "no",
 }  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {"default": {"recipe": "default"}, "report": REPORT}
 

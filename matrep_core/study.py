@@ -1,112 +1,151 @@
-"""A study: one run for every code activation, N_entries and split seed, and the table that sums them up.
+"""Studies at work: many runs and baselines at once, here or in a process of its own, stopped and gone on with at will.
 
-``<study>/runs/<activation>-n<N_entries>-s<seed>`` are ordinary run directories. What is done is never
-repeated, so a study that was stopped goes on, and one that is asked for more extends.
+A study (``evaluation/results.py`` draws its folder) trains one run for every code activation, N_entries and split
+seed and, where it is asked to, tunes every baseline on every split. What is done is never repeated, so a study that
+was stopped goes on, and one that is asked for more extends. A worker inherits the lock of its study from the process
+that starts it, as that of a training does (``jobs.py``); one study is at work at a time.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from matrep_core.errors import MatRepError, SettingRefused
-from matrep_core.formulas.schema import FormulaSet
-from matrep_core.formulas.storage import content_hash
+from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy, SettingRefused
+from matrep_core.evaluation.baselines import baseline_predictions, names
+from matrep_core.evaluation.results import Job, Plan, Study, list_studies, open_study, studies_folder
+from matrep_core.formulas.schema import FormulaSet, observations
+from matrep_core.formulas.storage import content_hash, write_formula_set
+from matrep_core.limits import Bound
+from matrep_core.runs.files import held_lock, take_lock, write_json
 from matrep_core.runs.store import Run, Status
 from matrep_core.settings import TrainingSettings
 from matrep_core.training import fit, prepare
 
 ENTRIES = (2, 4, 6, 10, 20, 50, 100)  # the research's own
-PARTS = ("full", "eval", "train")
+WORKERS = max(1, min(2, os.cpu_count() or 1))  # of a study that a page starts
+_POLL_SECONDS = 0.3
+_PROJECT = Path(__file__).resolve().parents[1]
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run of a study: where it lies and how it is trained."""
-
-    path: Path
-    settings: TrainingSettings
-
-    @property
-    def place(self) -> tuple[str, int, int]:
-        return self.settings.code_activation, self.settings.n_entries, self.settings.seed
-
-
-def plan(
-    study: Path, settings: TrainingSettings, entries: Sequence[int], activations: Sequence[str], seeds: Sequence[int]
-) -> list[Job]:
-    """Every job of a study, each once, the longest ones first, so that no worker is left with a long one at the end."""
-    places = [(a, n, s) for n in sorted(set(entries), reverse=True) for a in dict.fromkeys(activations) for s in seeds]
-    return [
-        Job(
-            Path(study) / "runs" / f"{activation}-n{n}-s{seed}",
-            replace(settings, code_activation=activation, n_entries=n, seed=seed).checked(),
-        )
-        for activation, n, seed in places
-    ]
+def plan_of(
+    data: FormulaSet, settings: TrainingSettings, entries: Sequence[int], activations: Sequence[str], splits: int,
+    baselines: Sequence[str] = (),
+) -> Plan:  # fmt: skip
+    """A checked plan; raises SettingRefused for anything out of its bound, for empty lists and unknown baselines."""
+    for name, given in (("entries", entries), ("activation", activations)):
+        if not given:
+            raise SettingRefused(name, list(given), "choose at least one.")
+    Bound(1, 1_000).check("splits", splits)
+    for name in baselines:
+        if name not in names():
+            raise SettingRefused("baselines", name, f"choose among {', '.join(names())}.")
+    for activation in activations:
+        for n in entries:
+            replace(settings, code_activation=activation, n_entries=n).checked()
+    entries, activations = tuple(sorted(set(entries))), tuple(dict.fromkeys(activations))
+    base = replace(settings, code_activation=activations[0], n_entries=entries[0], seed=0)
+    return Plan(base, entries, activations, splits, tuple(dict.fromkeys(baselines)), data.name, content_hash(data))
 
 
-def fit_many(runs: Sequence[Run], workers: int = 2, **options: Any) -> list[Status]:
-    """Train prepared runs, ``workers`` at once; how each ended, in their order. ``options`` as in ``at_once``."""
-    return at_once([partial(_already, run) for run in runs], workers, **options)
+def make_study(path: Path, data: FormulaSet, plan: Plan, cache: Path | None = None) -> Study:
+    """A new study at ``path``, or the one that is there extended by ``plan``; nothing is written where it is refused.
+
+    Raises SettingRefused where the study there was made from other data or settings, and what ``prepare`` raises
+    for settings that do not fit the data.
+    """
+    path = Path(path).absolute()
+    if (path / "study.json").is_file():
+        there = Study(path, cache)
+        _same(there.plan, plan, str(path))
+        write_json(path / "study.json", there.plan.joined(plan).to_json(), durable=True)
+        return Study(path, cache)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise SettingRefused("out", str(path), "it exists already and is no study; choose a new folder.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        write_formula_set(data, temporary / "data")
+        write_json(temporary / "study.json", plan.to_json(), durable=True)
+        (temporary / "lock").touch()
+        first = Study(temporary).jobs[-1]
+        prepare(first.path, data, first.settings)
+        os.rename(temporary, path)
+    except OSError as error:
+        raise RunBroken(f"The study could not be written to {path.parent.name}: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Study(path, cache)
 
 
-def _already(run: Run) -> Run:
-    return run
+def _same(there: Plan, wanted: Plan, place: str) -> None:
+    if there.data_hash != wanted.data_hash:
+        raise SettingRefused("out", place, "this study was made from other data; choose another folder.")
+    varied = {"n_entries", "code_activation", "seed"}
+    before, now = there.settings.to_json(), wanted.settings.to_json()
+    for name, value in now.items():
+        if name not in varied and before[name] != value:
+            raise SettingRefused(name, value, f"this study was made with {before[name]!r}; use that, or choose another folder.")
 
 
-def at_once(
-    runs: Sequence[Callable[[], Run]],
-    workers: int,
-    *,
-    engine: str = "auto",
-    stop: Event | None = None,
-    ended: Callable[[Run, Status], None] | None = None,
-) -> list[Status]:
-    """Prepare and train each run on one of ``workers`` threads; how each ended, in their order.
+def fit_many(runs: Sequence[Run], workers: int = 2, *, engine: str = "auto", stop: Event | None = None) -> list[Status]:
+    """Train prepared runs, ``workers`` at once; how each ended, in their order.
 
     A run is the same whatever ``workers`` is: it shares nothing with the others, and its linear algebra has one
     thread. Threads suffice, as the compiled steps hold no interpreter lock. A run that fails does not stop the
-    others; its status says why. ``stop``, once set, stops those that train at a checkpoint and starts no other:
-    these are "stopped" as well. Raises what preparing a run raises.
+    others; its status says why. ``stop``, once set, stops those that train at a checkpoint and starts no other.
     """
     stop = stop or Event()
 
-    def one(opened: Callable[[], Run]) -> Status:
-        run = opened()
+    def one(run: Run) -> None:
+        with suppress(MatRepError):
+            _fit(run, engine, stop)
 
-        @contextmanager
-        def turn() -> Iterator[bool]:
-            yield not stop.is_set()
+    _many([partial(one, run) for run in runs], workers, stop)
+    return [run.status() for run in runs]
 
-        def report(_: Status) -> None:
-            if stop.is_set():
-                (run.path / "stop").touch()
 
-        try:
-            status = fit(run, engine=engine, turn=turn, report=report)
-        except MatRepError:
-            status = run.status()
-        if ended:
-            ended(run, status)
-        return status
+def _fit(run: Run, engine: str, stop: Event) -> str:
+    """Train one run; its state at the end, "stopped" where ``stop`` was set meanwhile."""
 
+    @contextmanager
+    def turn() -> Iterator[bool]:
+        yield not stop.is_set()
+
+    def report(_: Status) -> None:
+        if stop.is_set():
+            (run.path / "stop").touch()
+
+    return fit(run, engine=engine, turn=turn, report=report).state
+
+
+def _many(tasks: Sequence[Callable[[], None]], workers: int, stop: Event) -> None:
+    """Do all tasks on ``workers`` threads; a fault in one sets ``stop`` and is raised once the others ended."""
     _load_engine()
     # ``fit`` limits the threads of the linear algebra too, but puts the old number back at its end; the number is
     # one for the whole process, so that it must be 1 for as long as any of them trains.
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(one, opened) for opened in runs]
+    with threadpool_limits(1), ThreadPoolExecutor(Bound(1, 64).check("workers", workers)) as pool:
+        waiting = [pool.submit(task) for task in tasks]
         try:
-            return [each.result() for each in waiting]
+            for each in waiting:
+                each.result()
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -122,84 +161,159 @@ def _load_engine() -> None:
 
 
 def run_study(
-    data: FormulaSet,
-    jobs: Sequence[Job],
-    workers: int = 2,
-    *,
-    engine: str = "auto",
-    stop: Event | None = None,
-    ended: Callable[[Run, Status], None] | None = None,
-) -> list[tuple[Job, Status]]:
-    """Bring every job to its end that is not there yet; every job with how it stands.
+    study: Study, workers: int = 2, *, engine: str = "auto", stop: Event | None = None, ended: Callable[[str, str], None] | None = None
+) -> dict[str, str]:
+    """Bring every run and baseline to its end that is not there yet; what is not done, and why (empty: all is done).
 
-    Raises SettingRefused, before anything trains, where a run of the study was made from other data or settings,
-    and what ``prepare`` raises.
+    ``ended`` hears the name and the end of each. Raises RunBusy where another process works at the study.
     """
-    hashed = content_hash(data)
-    done: dict[Job, Status] = {}
-    for job in jobs:
-        if (job.path / "config.json").is_file():
-            run = Run(job.path)
-            _same(run, job, hashed)
-            status = run.status()
-            if status.state == "done":
-                done[job] = status
+    with held_lock(study.path / "lock", f"{study.id} is at work in another process. Wait for it, or stop it first."):
+        return _work(study, workers, engine, stop or Event(), ended or (lambda name, words: None))
+
+
+def _work(study: Study, workers: int, engine: str, stop: Event, ended: Callable[[str, str], None]) -> dict[str, str]:
+    done = {job for job, _ in study.done()}
+    rest = [job for job in study.jobs if job not in done]
+    fitted, open_, one_at_a_time = study.fitted(), {}, Lock()
+    fits = [(name, seed) for name, seed in study.fits() if f"{name}-s{seed}" not in fitted]
+    first_of = {job.settings.seed: job for job in study.jobs}  # the cheapest of every split: the last in their order
 
     def opened(job: Job) -> Run:
-        return Run(job.path) if (job.path / "config.json").is_file() else prepare(job.path, data, job.settings)
+        with one_at_a_time:
+            return Run(job.path) if (job.path / "config.json").is_file() else prepare(job.path, study.data, job.settings)
 
-    rest = [job for job in jobs if job not in done]
-    statuses = at_once([partial(opened, job) for job in rest], workers, engine=engine, stop=stop, ended=ended)
-    done |= dict(zip(rest, statuses, strict=True))
-    return [(job, done[job]) for job in jobs]
+    def tune(name: str, seed: int) -> str:
+        if stop.is_set():
+            return "stopped"
+        begun = time.monotonic()
+        parts = opened(first_of[seed]).parts
+        observed = observations(study.data, study.plan.settings.property, study.plan.settings.conditions)
+        trains = np.isin(parts[observed.formulas], ["train", "validation"])
+        _, error = baseline_predictions(study.cache, study.data, observed, trains, name)
+        with one_at_a_time:
+            fitted[f"{name}-s{seed}"] = {"seconds": round(time.monotonic() - begun, 2), "inner_error": error}
+            write_json(study.path / "baselines.json", fitted)
+        return "done"
 
+    def train(job: Job) -> str:
+        return "stopped" if stop.is_set() else _fit(opened(job), engine, stop)
 
-def _same(run: Run, job: Job, hashed: str) -> None:
-    wanted = job.settings if job.settings.steps else replace(job.settings, steps=run.settings.steps)
-    if content_hash(run.data) != hashed:
-        raise SettingRefused("out", str(job.path), "this run of the study was made from other data; choose another folder.")
-    for name, value in wanted.to_json().items():
-        if (there := run.settings.to_json()[name]) != value:
-            raise SettingRefused(
-                name, value, f"{job.path.name} of this study was trained with {there!r}; use that, or choose another folder."
-            )
+    def one(name: str, work: Callable[[], str]) -> None:
+        try:
+            words = work()
+        except MatRepError as error:
+            words = f"failed: {error}"
+        if words != "done":
+            open_[name] = words
+        ended(name, words)
 
-
-def table(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    """The research's table: for each activation and N_entries two rows, of the step kept and of the last step.
-
-    Each row: activation, n_entries, kept ("best" or "last"), splits (how many runs are done), step (mean), and for
-    Full, Eval and Train the mean MAE over the splits in the property's unit and its standard deviation over the
-    splits (None for one split alone). Combinations without a run that is done are left out.
-    """
-    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for job in sorted(jobs, key=lambda j: j.place):
-        if (job.path / "config.json").is_file() and (run := Run(job.path)).status().state == "done":
-            found.setdefault(job.place[:2], []).append(run.kept_model()[1])
-    rows = []
-    for (activation, n), models in found.items():
-        for kept, step, errors in (("best", "step", "scores"), ("last", "last_step", "last_scores")):
-            row: dict[str, Any] = {
-                "activation": activation, "n_entries": n, "kept": kept, "splits": len(models),
-                "step": float(np.mean([model[step] for model in models])),
-            }  # fmt: skip
-            for part in PARTS:
-                mae = [model[errors][part]["mae"] for model in models]
-                row[f"{part}_mae"] = float(np.mean(mae))
-                row[f"{part}_mae_sd"] = float(np.std(mae, ddof=1)) if len(mae) > 1 else None
-            rows.append(row)
-    return rows
+    tasks = [(f"{name}-s{seed}", partial(tune, name, seed)) for name, seed in fits]
+    tasks += [(job.path.name, partial(train, job)) for job in rest]
+    _many([partial(one, *task) for task in tasks], workers, stop)
+    return open_
 
 
-def in_words(rows: Sequence[dict[str, Any]], property_name: str, unit: str) -> str:
-    """The table as text, one line a row."""
-    head = f"MAE of {property_name}" + (f" in {unit}" if unit else "") + ", mean ± standard deviation over the splits"
-    lines = [head, f"{'activation':10} {'N_entries':>9} {'kept':>5} {'splits':>6} {'step':>8}"]
-    lines[1] += "".join(f" {part.capitalize():>19}" for part in PARTS)
-    for row in rows:
-        line = f"{row['activation']:10} {row['n_entries']:9} {row['kept']:>5} {row['splits']:6} {row['step']:8,.0f}"
-        for part in PARTS:
-            spread = row[f"{part}_mae_sd"]
-            line += f" {row[f'{part}_mae']:>9.4g} ± {spread:<7.3g}" if spread is not None else f" {row[f'{part}_mae']:>9.4g}{'':10}"
-        lines.append(line.rstrip())
-    return "\n".join(lines)
+# --- a study in a process of its own ------------------------------------------------------------------------
+
+
+def start(root: Path, data: FormulaSet, plan: Plan) -> str:
+    """Make a study below the artifacts folder ``root`` and queue it; returns its id. Raises what ``make_study`` raises."""
+    study_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    study = make_study(studies_folder(root) / study_id, data, plan, root)
+    _launch(study, root)
+    return study.id
+
+
+def extend(root: Path, study_id: str, plan: Plan | None = None) -> None:
+    """Go on with a study, extended by ``plan`` if there is one; raises RunBusy while it is at work."""
+    study = open_study(root, study_id)
+    lock = take_lock(study.path / "lock", f"{study.id} is at work. Stop it first, then extend it.")
+    os.close(lock)
+    if plan:
+        study = make_study(study.path, study.data, plan, root)
+    _launch(study, root)
+
+
+def stop(root: Path, study_id: str) -> None:
+    """Ask a study to stop: what trains stops at a checkpoint, what waits is not started."""
+    study = open_study(root, study_id)
+    if not study.busy:
+        raise NotThere(f"{study_id} is not at work, so there is nothing to stop.")
+    (study.path / "stop").touch()
+
+
+def delete(root: Path, study_id: str) -> None:
+    """Remove a study with all its runs for good; raises RunBusy while it is at work."""
+    study = open_study(root, study_id)
+    os.close(take_lock(study.path / "lock", f"{study.id} is at work. Stop it before you delete it."))
+    doomed = study.path.with_name(f".deleted-{study_id}-{secrets.token_hex(4)}")
+    os.rename(study.path, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _launch(study: Study, root: Path) -> None:
+    lock = take_lock(study.path / "lock", f"{study.id} is at work already.")
+    try:
+        (study.path / "stop").unlink(missing_ok=True)
+        _tell(study, "queued")
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with (study.path / "log.txt").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "matrep_core.study", str(root), study.id, str(lock)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,),
+                cwd=_PROJECT, env={**os.environ, **one_thread},
+            )  # fmt: skip
+    finally:
+        os.close(lock)
+
+
+def _tell(study: Study, state: str, message: str = "") -> None:
+    write_json(study.path / "status.json", {"state": state, "message": message, "workers": WORKERS})
+
+
+@contextmanager
+def _turn(root: Path, study: Study) -> Iterator[bool]:
+    """Wait until this study is the oldest that waits and no other is at work; False where it was asked to stop."""
+    while not (study.path / "stop").exists():
+        waiting = [each.id for each in list_studies(root)[0] if each.busy and each.state()[0] == "queued"]
+        if study.id <= min(waiting, default=study.id):
+            with suppress(RunBusy):
+                handle = take_lock(studies_folder(root) / ".queue", "another study is at work")
+                try:
+                    yield True
+                finally:
+                    os.close(handle)
+                return
+        time.sleep(_POLL_SECONDS)
+    yield False
+
+
+def main(root: Path, study_id: str, lock: int) -> int:
+    """The worker: bring the study to its end, whose lock it inherited as the file descriptor ``lock``."""
+    study, asked = open_study(root, study_id), Event()
+
+    def listen() -> None:
+        while not asked.wait(_POLL_SECONDS):
+            if (study.path / "stop").exists():
+                asked.set()
+
+    with held_lock(study.path / "lock", "", lock):
+        Thread(target=listen, daemon=True).start()
+        try:
+            with _turn(root, study) as mine:
+                if mine:
+                    _tell(study, "running")
+                    left = _work(study, WORKERS, "auto", asked, lambda name, words: print(name, words, flush=True))
+                failures = [f"{name} {words}" for name, words in left.items() if words != "stopped"] if mine else []
+            if failures:
+                _tell(study, "failed", f"{len(failures)} did not come to their end; the first: {failures[0]}")
+            else:
+                _tell(study, "stopped" if asked.is_set() or not mine else "done")
+        except Exception:
+            _tell(study, "failed", "The study ended by a fault of MatRep; its log says more.")
+            raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -7,22 +7,27 @@ on the clock but the moment of a checkpoint, and every random number comes from 
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import MatRepError, RunBroken, SettingRefused, TrainingStopped
 from matrep_core.formulas.schema import FormulaSet, observations
+from matrep_core.folds import FOLDER, FoldModel, assign_folds, train_fold_models
 from matrep_core.formulas.splits import split_formulas
-from matrep_core.model.layout import Layout
-from matrep_core.model.problem import Problem, build_problem
+from matrep_core.model.engine import Engine, Order, build_engine, generator, pace_of
+from matrep_core.model.ensemble import Ensemble, fit_ensemble, lone
+from matrep_core.model.problem import build_problem
 from matrep_core.model.scores import scores
+from matrep_core.model.search import Search, best_step, watched_training
 from matrep_core.runs.checkpoint import commit_checkpoint, latest_checkpoint, write_sealed
 from matrep_core.runs.files import held_lock, write_json
 from matrep_core.runs.frames import FrameWriter, frame_steps
@@ -32,26 +37,10 @@ from matrep_core.settings import TrainingSettings
 
 CURVES = {"train": ("train", "validation"), "eval": ("eval",)}
 CURVE_ROWS = 1024  # the curves of large parts are drawn from a fixed sample of this many measurements
-VALIDATION_CHECKS = 100  # how often the validation error is looked at in one training
 PASSES, FEWEST_STEPS, MOST_STEPS = 150, 500, 6_000  # what steps = 0 stands for
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 SECONDS_BETWEEN_REPORTS = 0.5
 FEWEST_FORMULAS = 10
-
-
-class Engine(Protocol):
-    """What ``fit`` asks of FastEngine and ReferenceEngine."""
-
-    name: str
-    layout: Layout
-
-    def train(self, order: np.ndarray, step: int) -> tuple[int, float, int]: ...
-    def vectors(self, step: int) -> np.ndarray: ...
-    def predict(self, rows: np.ndarray) -> np.ndarray: ...
-    def regressor(self) -> np.ndarray: ...
-    def finite(self) -> bool: ...
-    def state(self) -> dict[str, np.ndarray]: ...
-    def restore(self, state: dict[str, np.ndarray]) -> None: ...
 
 
 def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
@@ -71,18 +60,21 @@ def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
     split = split_formulas(data, measured, settings.split, settings.train_share, settings.seed, values)
     parts = np.full(len(data.formula_ids), "", dtype=object)
     parts[split.train], parts[split.eval] = "train", "eval"
-    aside = int(round(settings.validation_share * len(split.train)))
-    if settings.validation_share and not 1 <= aside < len(split.train):
+    most = len(split.train) // 2  # folds of fewer than two formulas say nothing
+    settings = replace(settings, members=min(settings.members, most) if most >= 2 else 0)
+    aside = 0 if settings.members else int(round(settings.validation_share * len(split.train)))
+    if settings.validation_share and not settings.members and not 1 <= aside < len(split.train):
         raise SettingRefused(
             "validation_share", settings.validation_share,
             f"of {len(split.train)} training formulas it leaves none to validate or none to train; choose another share.",
         )  # fmt: skip
-    chosen = _generator(settings.seed, "validation").permutation(len(split.train))[:aside]
+    chosen = generator(settings.seed, "validation").permutation(len(split.train))[:aside]
     parts[split.train[np.sort(chosen)]] = "validation"
     problem = build_problem(data, observed, parts, settings)
     if not settings.steps:
         settings = replace(settings, steps=_enough_steps(len(problem.rows("train", "validation")), settings.batch_size))
-    return create_run(path, data, settings, parts, problem.scale.kind)
+    folds = assign_folds(data, split.train, values[np.searchsorted(measured, split.train)], settings)
+    return create_run(path, data, settings, parts, folds, problem.scale.kind)
 
 
 def _enough_steps(measurements: int, batch: int) -> int:
@@ -96,12 +88,14 @@ def fit(
     engine: str = "auto",
     report: Callable[[Status], None] | None = None,
     lock: int | None = None,
+    workers: int = 0,
     turn: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(True),
 ) -> Status:
     """Train a prepared run, or go on with a stopped, failed or killed one; returns how it ended.
 
     ``engine``: fast, reference, or auto (fast where numba is installed). A file ``stop`` in the run's
     folder asks it to stop at a checkpoint. ``lock`` is the run's lock where the caller holds it already;
+    ``workers`` fold models train at once, 0 for as many as there are cores; they do not change the result;
     ``turn`` waits until other trainings are through, and gives False where this one was asked to stop meanwhile.
     Raises RunBusy where another process trains the run,
     TrainingStopped at a loss that is not finite, RunBroken where the disk refuses or a checkpoint is damaged.
@@ -113,7 +107,7 @@ def fit(
             with turn() as mine:
                 if not mine:
                     return _end(run, before, "stopped", "Stopped while it waited. Resume it to go on.")
-                training = _Training(run, before, engine, report)
+                training = _Training(run, before, engine, report, workers or os.cpu_count() or 1)
                 with threadpool_limits(1):  # small products are slower on two threads, and far slower on a busy machine
                     return training.to_the_end()
         except MatRepError as error:
@@ -137,157 +131,22 @@ def _end(run: Run, before: Status, state: str, message: str) -> Status:
     return status
 
 
-def _generator(seed: int, purpose: str) -> np.random.Generator:
-    """An own stream for each purpose, so that a change of one does not shift the others."""
-    return np.random.default_rng([seed, *purpose.encode()])
-
-
-def pace_of(settings: TrainingSettings) -> np.ndarray:
-    """(3, steps + 1) float64: rate / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ) and the learning rate of every step t; t = 0 is unused.
-
-    The one-cycle schedule rises over the first tenth of the steps and falls along a cosine to a thousandth
-    (Smith and Topin 2018, "Super-convergence", arXiv:1708.07120).
-    """
-    t = np.arange(settings.steps + 1, dtype=np.float64)
-    if settings.schedule == "constant":
-        rate = np.full_like(t, settings.learning_rate)
-    else:
-        rise = max(1.0, 0.1 * settings.steps)
-        up = 0.04 + 0.96 * np.minimum(t / rise, 1.0)
-        fall = np.clip((t - rise) / max(1.0, settings.steps - rise), 0.0, 1.0)
-        rate = settings.learning_rate * np.where(t < rise, up, 0.001 + 0.999 * 0.5 * (1 + np.cos(np.pi * fall)))
-    t[0] = 1
-    return np.stack([rate / (1 - 0.9**t), 1 / np.sqrt(1 - 0.999**t), rate])
-
-
-def build_engine(name: str, problem: Problem, settings: TrainingSettings) -> Engine:
-    """The engine of that name at the run's random start; auto falls back to the reference where numba is missing."""
-    pace = pace_of(settings)
-    start = Layout.of(settings, problem.materials).start(settings, _generator(settings.seed, "start"))
-    if name == "auto":
-        from importlib.util import find_spec
-
-        name = "fast" if find_spec("numba") else "reference"
-    if name == "fast":
-        from matrep_core.model.fast import FastEngine
-
-        return FastEngine(problem, settings, pace, start)
-    if name == "reference":
-        from matrep_core.model.network import ReferenceEngine
-
-        return ReferenceEngine(problem, settings, pace, start)
-    raise SettingRefused("engine", name, "choose auto, fast or reference.")
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """What the validation part says about the steps: where training ends and which step is kept.
-
-    steps:   (K,) int64 steps at which the validation error was looked at
-    mae:     (K,) float64 validation error in the property's unit
-    """
-
-    steps: np.ndarray
-    mae: np.ndarray
-    best_step: int
-    last_step: int
-
-
-def search_best_step(
-    problem: Problem, settings: TrainingSettings, engine: Engine, going_on: Callable[[int], bool] = lambda step: True
-) -> Search | None:
-    """Train on the training part alone and choose the step to keep by the validation part.
-
-    The step kept is the last one whose validation error is not clearly above the lowest: its paired
-    difference, measurement by measurement, is within one standard error (the one-standard-error rule of
-    Breiman et al. 1984, "Classification and Regression Trees", here for steps). The lowest error itself is
-    often an accident of few validation formulas, and a later step has a lower learning rate behind it.
-    Training ends early once ``patience`` × steps have passed since the lowest error.
-
-    ``going_on`` is asked at every check; where it says no, the search is dropped and None returned.
-    """
-    every = max(1, settings.steps // VALIDATION_CHECKS)
-    checks = [*range(0, settings.steps, every), settings.steps]
-    rows = problem.rows("validation")
-    order = _Order(problem.rows("train"), _generator(settings.seed, "search"))
-    errors: list[np.ndarray] = []
-    means: list[float] = []
-    mae: list[float] = []
-    step = 0
-    for check in checks:
-        step = order.advance(engine, step, check, settings.batch_size)
-        if step < check:
-            break  # no longer finite: the training proper will meet it and say so
-        engine.vectors(step)
-        predicted = engine.predict(rows)
-        errors.append(np.abs(predicted - problem.targets[rows]))
-        means.append(float(errors[-1].mean()))
-        mae.append(float(np.abs(problem.scale.to_value(predicted) - problem.values[rows]).mean()))
-        if not going_on(step):
-            return None
-        if step - checks[int(np.argmin(means))] > settings.patience * settings.steps:
-            break
-    excess = np.array(errors) - errors[int(np.argmin(means))]  # (K, rows)
-    noise = excess.std(axis=1) / np.sqrt(len(rows))
-    best = int(np.flatnonzero(excess.mean(axis=1) <= noise)[-1])
-    return Search(np.array(checks[: len(mae)]), np.array(mae), checks[best], checks[len(mae) - 1])
-
-
-class _Order:
-    """The measurements in the order in which they train: a new permutation for every pass."""
-
-    def __init__(self, rows: np.ndarray, generator: np.random.Generator):
-        self.rows, self._generator = rows, generator
-        self.begin_pass(generator.bit_generator.state)
-
-    def begin_pass(self, state: dict[str, Any], cursor: int = 0) -> None:
-        """Draw the pass that the generator's ``state`` stands before, and go to its measurement ``cursor``."""
-        self._generator.bit_generator.state = self.state = state
-        self.order = self._generator.permutation(self.rows)
-        self.cursor = cursor
-
-    def advance(self, engine: Engine, step: int, until: int, batch: int, count: Callable[[float, int], None] | None = None) -> int:
-        """Train up to the step ``until``; returns the step reached, lower where a loss was not finite."""
-        while step < until:
-            step, finite = self.advance_in_pass(engine, step, until, batch, count)
-            if not finite:
-                break
-        return step
-
-    def advance_in_pass(
-        self, engine: Engine, step: int, until: int, batch: int, count: Callable[[float, int], None] | None = None
-    ) -> tuple[int, bool]:
-        """Train within one pass, up to the step ``until`` at most; returns the step and whether all losses were finite."""
-        if self.cursor >= len(self.order):
-            self.begin_pass(self._generator.bit_generator.state)
-        part = self.order[self.cursor : self.cursor + (until - step) * batch]
-        done, loss, seen = engine.train(part, step)
-        self.cursor += seen
-        if count:
-            count(loss, seen)
-        return step + done, seen == len(part)
-
-    def coming(self, batch: int) -> np.ndarray:
-        return self.order[self.cursor : self.cursor + batch]
-
-    def gone(self, batch: int) -> np.ndarray:
-        return self.order[max(0, self.cursor - batch) : self.cursor]
-
-
 class _Training:
     """The state of one session of training; everything in it that matters for resuming is in ``_commit``."""
 
-    def __init__(self, run: Run, before: Status, engine: str, report: Callable[[Status], None] | None):
-        self.run, self.settings, self.report = run, run.settings, report
+    def __init__(self, run: Run, before: Status, engine: str, report: Callable[[Status], None] | None, workers: int):
+        self.run, self.settings, self.report, self.workers = run, run.settings, report, workers
         data = run.data
-        observed = observations(data, self.settings.property, self.settings.conditions)
-        self.problem = build_problem(data, observed, run.parts, self.settings)
+        self.observed = observations(data, self.settings.property, self.settings.conditions)
+        self.problem = build_problem(data, self.observed, run.parts, self.settings)
         checkpoint = latest_checkpoint(run.path)
         self.engine_name = checkpoint.facts["engine"] if checkpoint else engine
         self.engine = build_engine(self.engine_name, self.problem, self.settings)
         self.rates = pace_of(self.settings)[2]
         self.curves = {part: self._curve_rows(*parts) for part, parts in CURVES.items()}
-        self.order = _Order(self.problem.rows("train", "validation"), _generator(self.settings.seed, "order"))
+        self.order = Order(self.problem.rows("train", "validation"), generator(self.settings.seed, "order"))
+        self.fold = run.folds[self.problem.formulas]  # (R,)
+        self.fold_models: list[FoldModel] | None = None
         self.search: Search | None = None
         self.best: tuple[np.ndarray, np.ndarray] | None = None
         self.step, self.loss_sum, self.loss_seen = 0, 0.0, 0
@@ -298,12 +157,13 @@ class _Training:
         self.metrics = MetricsWriter(run.path, metrics)
         self.seconds_before, self.begun = before.seconds, time.monotonic()
         self.last_commit, self.last_report = self.begun, 0.0
+        self.share = 0.0
 
     def _curve_rows(self, *parts: str) -> np.ndarray:
         rows = self.problem.rows(*parts)
         if len(rows) <= CURVE_ROWS:
             return rows
-        return np.sort(_generator(self.settings.seed, f"curve {parts}").choice(rows, CURVE_ROWS, replace=False))
+        return np.sort(generator(self.settings.seed, f"curve {parts}").choice(rows, CURVE_ROWS, replace=False))
 
     @property
     def best_step(self) -> int | None:
@@ -312,7 +172,9 @@ class _Training:
     def to_the_end(self) -> Status:
         try:
             self._tell("training")
-            if self.settings.validation_share and not self.search and not self._search():
+            if self.settings.members and not self._train_folds():
+                return self._tell("stopped", "Stopped while it trained the fold models. Resume it to go on with them.")
+            if not self.settings.members and self.settings.validation_share and not self.search and not self._search():
                 return self._tell("stopped", "Stopped while it searched the best step. Resume it to start over.")
             end = self.search.last_step if self.search else self.settings.steps
             framed = set(frame_steps(end, self.settings.frames).tolist())
@@ -328,17 +190,37 @@ class _Training:
             self.frames.close()
             self.metrics.close()
 
+    def _train_folds(self) -> bool:
+        """Train the fold models, and choose the step to keep by their errors; False where the user asked to stop."""
+
+        def going_on(share: float) -> bool:
+            if time.monotonic() - self.last_report > SECONDS_BETWEEN_REPORTS:
+                self.share = share * self.settings.members / (self.settings.members + 1)
+                self._tell("training", f"Training {self.settings.members} fold models: {share:.0%} done.")
+            return not (self.run.path / "stop").exists()
+
+        self.fold_models = train_fold_models(
+            self.run.path, self.problem, self.settings, self.fold, self.engine_name, self.workers, going_on, self._not_finite
+        )
+        if self.fold_models and not self.search:
+            self.search = best_step([model.curve for model in self.fold_models])
+        return self.fold_models is not None
+
     def _search(self) -> bool:
-        """Find the step to keep; False where the user asked to stop meanwhile."""
+        """Find the step to keep on the validation part; False where the user asked to stop meanwhile."""
 
         def going_on(step: int) -> bool:
             if time.monotonic() - self.last_report > SECONDS_BETWEEN_REPORTS:
                 self._tell("training", f"Searching the best step on the validation part: step {step:,} of {self.settings.steps:,}.")
             return not (self.run.path / "stop").exists()
 
-        engine = build_engine(self.engine_name, self.problem, self.settings)
-        self.search = search_best_step(self.problem, self.settings, engine, going_on)
-        return self.search is not None
+        settings, problem = self.settings, self.problem
+        order = Order(problem.rows("train"), generator(settings.seed, "search"))
+        engine, held = build_engine(self.engine_name, problem, settings), problem.rows("validation")
+        curve = watched_training(problem, settings, engine, order, held, going_on, settings.patience)
+        if curve is not None:  # where it ends early because a loss was not finite, the training proper will say so
+            self.search = best_step([curve])
+        return curve is not None
 
     def _train_until(self, event: int) -> bool:
         """Train up to the step ``event``; False where the user asked to stop before it.
@@ -362,13 +244,13 @@ class _Training:
             batch = self.settings.batch_size
             self.step, finite = self.order.advance_in_pass(self.engine, self.step, event, batch, count)
             if not finite:
-                raise self._not_finite(self.order.coming(batch))
+                raise self._not_finite(self.engine, self.order.coming(batch), self.step)
         return True
 
     def _event(self, step: int, framed: bool) -> None:
         vectors = self.engine.vectors(step)
         if not self.engine.finite():
-            raise self._not_finite(self.order.gone(self.settings.batch_size))
+            raise self._not_finite(self.engine, self.order.gone(self.settings.batch_size), self.step)
         if step == self.best_step:
             self.best = vectors.copy(), self.engine.regressor().copy()
         if not framed:
@@ -394,13 +276,14 @@ class _Training:
             return None
         return float(np.abs(self.problem.scale.to_value(self.engine.predict(rows)) - self.problem.values[rows]).mean())
 
-    def _not_finite(self, rows: np.ndarray) -> TrainingStopped:
-        guilty = rows[~np.isfinite(self.engine.predict(rows) - self.problem.targets[rows])]
+    def _not_finite(self, engine: Engine, rows: np.ndarray, step: int) -> TrainingStopped:
+        engine.vectors(step)
+        guilty = rows[~np.isfinite(engine.predict(rows) - self.problem.targets[rows])]
         named = guilty if len(guilty) else rows
         ids = [self.run.data.formula_ids[f] for f in dict.fromkeys(self.problem.formulas[named].tolist())]
         shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
         return TrainingStopped(
-            f"Training stopped at step {self.step + 1}: the loss or a gradient was no longer a finite number, "
+            f"Training stopped at step {step + 1}: the loss or a gradient was no longer a finite number, "
             f"in a batch with the formulas {shown}. Lower the learning rate, or look at these formulas."
         )
 
@@ -409,7 +292,10 @@ class _Training:
 
     def _tell(self, state: str, message: str = "") -> Status:
         steps = self.search.last_step if self.search else self.settings.steps
-        status = Status(state, self.step, steps, self.best_step, round(self._seconds(), 2), message)
+        if self.step or not self.settings.members:
+            before = self.settings.members * self.settings.steps
+            self.share = (before + self.step) / (before + steps)
+        status = Status(state, self.step, steps, self.best_step, round(self._seconds(), 2), message, round(self.share, 4))
         write_status(self.run.path, status)
         self.last_report = time.monotonic()
         if self.report:
@@ -418,7 +304,7 @@ class _Training:
 
     def _commit(self) -> None:
         if not self.engine.finite():
-            raise self._not_finite(self.order.gone(self.settings.batch_size))
+            raise self._not_finite(self.engine, self.order.gone(self.settings.batch_size), self.step)
         self.frames.sync()
         self.metrics.sync()
         tensors = dict(self.engine.state())
@@ -451,34 +337,44 @@ class _Training:
 
     def _finish(self, state: str, message: str) -> Status:
         self._commit()
+        if self.settings.blend == "yes" and self.fold_models:
+            self._tell("training", "Fitting trees and a kernel machine beside the vectors.")
         self._keep_model()
-        return self._tell(state, message)
+        status = self._tell(state, message)
+        if state == "done":
+            shutil.rmtree(self.run.path / FOLDER, ignore_errors=True)
+        return status
 
     def _keep_model(self) -> None:
-        """Write the model that views read: the best step's where training has reached it, else the last."""
-        problem, everything = self.problem, np.arange(len(self.problem.targets))
+        """Write the model that views read: the best step's where training has reached it, else the last; and its ensemble."""
         last = self.engine.vectors(self.step).copy(), self.engine.regressor().copy()
-        last_predicted = self._predict_with(*last, everything)
-        kept_step, kept, predicted = self.step, last, last_predicted
-        if self.best and self.best_step is not None and self.best_step != self.step:
-            kept_step, kept = self.best_step, self.best
-            predicted = self._predict_with(*kept, everything)
-        facts = {
+        reached = self.best is not None and self.best_step is not None
+        kept_step, kept = (self.best_step, self.best) if reached else (self.step, last)
+        ensemble, problem = self._ensemble(*kept), self.problem
+        amounts, conditions = self.run.data.amounts[problem.formulas], self.observed.conditions
+        found = ensemble.predict(amounts, conditions)
+        last_alone = lone(problem, self.settings, *last).predict(amounts, conditions).value
+        tensors, facts = ensemble.stored()
+        facts |= {
             "step": kept_step, "last_step": self.step, "engine": self.engine.name, **problem.facts(),
-            "scores": self._scores(predicted), "last_scores": self._scores(last_predicted),
+            "scores": self._scores(found.value), "vectors_scores": self._scores(found.alone),
+            "alone_scores": self._scores(found.models[0]), "last_scores": self._scores(last_alone),
             "mean_predictor": self._scores(self._training_mean())["eval"],
         }  # fmt: skip
-        tensors = {
-            "material_vectors": kept[0], "regressor": kept[1], "formula": problem.formulas,
-            "measured": problem.values, "predicted": predicted,
+        tensors |= {
+            "material_vectors": kept[0], "regressor": kept[1], "formula": problem.formulas, "measured": problem.values,
+            "predicted": found.value, "alone": found.alone,
+            **{name: getattr(found, name) for name in ("low80", "high80", "low95", "high95")},
         }  # fmt: skip
         replace_folder(self.run.path / "model", lambda folder: write_sealed(folder, tensors, facts))
         write_json(self.run.path / "scores.json", facts["scores"])
 
-    def _predict_with(self, vectors: np.ndarray, regressor: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        from matrep_core.model.predicting import predict_rows
-
-        return self.problem.scale.to_value(predict_rows(self.problem, self.settings, vectors, regressor, rows))
+    def _ensemble(self, vectors: np.ndarray, regressor: np.ndarray) -> Ensemble:
+        if not self.fold_models:
+            return lone(self.problem, self.settings, vectors, regressor)
+        every = np.stack([vectors, *(model.vectors for model in self.fold_models)])
+        flat = np.stack([regressor, *(model.regressor for model in self.fold_models)])
+        return fit_ensemble(self.problem, self.settings, self.fold, every, flat)
 
     def _training_mean(self) -> np.ndarray:
         mean = self.problem.values[self.problem.rows("train", "validation")].mean()

@@ -39,7 +39,7 @@ def test_the_dense_loop_is_the_engines_model(small_cosmetics, tmp_path):
     from benchmarks.dense_loop import DenseLoop
     from benchmarks.engine import dense, prepared
     from matrep_core.settings import from_recipe
-    from matrep_core.training import build_engine
+    from matrep_core.model.engine import build_engine
 
     run, problem = prepared(small_cosmetics, from_recipe("default", property="viscosity", start=0.5, steps=50), str(tmp_path))
     engine = build_engine("reference", problem, run.settings)

@@ -12,7 +12,7 @@ from matrep_core.model.predicting import predict_rows
 from matrep_core.model.problem import Problem, build_problem
 from matrep_core.model.step import ACTIVATIONS, activate
 from matrep_core.settings import TrainingSettings, from_recipe
-from matrep_core.training import Engine, build_engine
+from matrep_core.model.engine import Engine, build_engine
 
 STEPS = 60
 

@@ -22,7 +22,8 @@ from matrep_core.runs.checkpoint import latest_checkpoint
 from matrep_core.runs.frames import frame_steps
 from matrep_core.runs.store import Run
 from matrep_core.settings import from_recipe
-from matrep_core.training import fit, pace_of, prepare
+from matrep_core.model.engine import pace_of
+from matrep_core.training import fit, prepare
 from tests.conftest import PROJECT
 
 TRAINER = """
@@ -68,7 +69,7 @@ print(kills + 1, unreadable)
 
 
 def settings(**changes):
-    return from_recipe("default", **{"property": "viscosity", "steps": 400, "batch_size": 32, "frames": 20, **changes})
+    return from_recipe("default", **{"property": "viscosity", "steps": 400, "batch_size": 32, "frames": 20, "members": 2, **changes})
 
 
 def outcome(run: Run) -> dict[str, np.ndarray]:
@@ -91,7 +92,7 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
 
 
 def test_it_learns_the_generated_truth(small_cosmetics, tmp_path):
-    run = prepare(tmp_path / "run", small_cosmetics, settings(steps=800, validation_share=0.1))
+    run = prepare(tmp_path / "run", small_cosmetics, settings(steps=800, members=0, validation_share=0.1))
     assert fit(run).state == "done"
     scores = run.scores()
     measured = run.predictions()
@@ -103,7 +104,7 @@ def test_it_learns_the_generated_truth(small_cosmetics, tmp_path):
 
 
 def test_full_is_the_mean_over_both_parts(small_cosmetics, tmp_path):
-    run = prepare(tmp_path / "run", small_cosmetics, settings(steps=50))
+    run = prepare(tmp_path / "run", small_cosmetics, settings(steps=50, members=0))
     fit(run)
     full, parts = run.scores()["full"], [run.scores()[p] for p in ("train", "eval")]
     weighted = sum(p["mae"] * p["measurements"] for p in parts) / full["measurements"]
@@ -143,7 +144,7 @@ def test_stopping_and_resuming_changes_nothing(small_cosmetics, tmp_path, engine
 
 
 def test_a_killed_training_ends_as_the_uninterrupted_one(small_cosmetics, tmp_path):
-    """SIGKILL at random moments: while it searches, between checkpoints, inside a commit."""
+    """SIGKILL at random moments: while the fold models train, between checkpoints, inside a commit."""
     chosen = settings(steps=3_000, hidden_width=64)
     whole, killed = (prepare(tmp_path / n, small_cosmetics, chosen) for n in ("whole", "killed"))
     fit(whole)
@@ -212,7 +213,7 @@ def test_frames_are_log_spaced_from_the_start():
 def test_frames_keep_the_neighbours(small_cosmetics, tmp_path):
     from sklearn.neighbors import NearestNeighbors
 
-    run = prepare(tmp_path / "run", small_cosmetics, settings(steps=300, n_entries=20, validation_share=0.0))
+    run = prepare(tmp_path / "run", small_cosmetics, settings(steps=300, n_entries=20, members=0, validation_share=0.0))
     fit(run)
     exact, kept = run.vectors(), run.frame(-1)
     np.testing.assert_allclose(kept, exact, atol=np.abs(exact).max() / 32767)
@@ -242,6 +243,7 @@ def test_one_cycle_rises_and_falls():
     [
         ({"n_entries": 0}, "n_entries = 0 .*from 1 to 256"),
         ({"n_entries": True}, "whole number"),
+        ({"members": 1}, "members = 1 .*one fold"),
         ({"n_entries": 2.5}, "whole number"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"learning_rate": 1e309}, "learning_rate"),
@@ -264,7 +266,7 @@ def test_what_does_not_fit_the_data_writes_nothing(small_cosmetics, tmp_path):
     few = small_cosmetics.measurements[small_cosmetics.measurements.property == "viscosity"].head(6)
     cases = [
         (replace(small_cosmetics, measurements=few), settings(), "only 6 formulas"),
-        (small_cosmetics, settings(property="pH", scale="log", train_share=0.05, validation_share=0.01), "validation_share"),
+        (small_cosmetics, settings(property="pH", scale="log", train_share=0.05, members=0, validation_share=0.01), "validation_share"),
         (small_cosmetics.__class__(**{**vars_of(small_cosmetics), "measurements": constant(small_cosmetics)}), settings(), "equal"),
     ]
     for data, chosen, sentence in cases:

@@ -47,11 +47,14 @@ class TargetScale:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             return ((_shape(self.kind, values) - self.mean) / self.spread).astype(np.float32)
 
-    def to_value(self, targets: np.ndarray) -> np.ndarray:
-        """(R,) predicted targets -> float64 values in the property's unit."""
-        shaped = np.clip(targets.astype(np.float64) * self.spread + self.mean, self.low, self.high)
+    def to_value(self, targets: np.ndarray, *, held: bool = True) -> np.ndarray:
+        """(R,) predicted targets -> float64 values in the property's unit, ``held`` within the range that trained."""
+        shaped = targets.astype(np.float64) * self.spread + self.mean
+        if held:
+            shaped = np.clip(shaped, self.low, self.high)
         if self.kind == "log":
-            return 10.0**shaped
+            with np.errstate(over="ignore"):
+                return 10.0**shaped
         return np.square(np.maximum(shaped, 0)) if self.kind == "sqrt" else shaped
 
 

@@ -2,22 +2,29 @@
 
 What makes it fast, with the mathematics of torch's AdamW unchanged:
 
-- Only the rows of materials that occur in the batch are touched. A row that was not in the last k
-  batches had k gradients of zero; AdamW moves it all the same, by its fading momentum. These k moves
-  are made up at once when the row occurs next (``echoes``, ``_catch_up``).
+- Only the materials of the batch are touched. A material that was not in the last k batches had k gradients
+  of zero; AdamW moves it all the same, by its fading momentum. These k moves are made up at once when the
+  material occurs next (``echoes``, ``_catch_up``).
+- The codes of the batch's materials and their gradients are gathered into two small arrays, one slot a
+  material, which stay in the innermost cache while all formulas of the batch read and write them.
+- All arithmetic goes by eight numbers at once (``lanes``), the matrix products too (``products``); tanh and
+  sigmoid are a rational function (Lambert's continued fraction of tanh, 13 levels; relative error below 4e-7).
 - A chunk of steps runs in one call without Python in between and without the interpreter's lock, so
   threads of one process can train several runs.
-- tanh and sigmoid are a rational function (Lambert's continued fraction of tanh, 13 levels; relative
-  error below 4e-7), which the compiler turns into vector instructions.
 
-Shapes in comments: M materials, N entries, C conditions, R measurements, B batch, H width, L layers.
+Shapes in comments: M materials, N entries, C conditions, R measurements, B batch, H width, L layers. N', H', I'
+and B' are N, H, N + C and B with their padding (``Shape``). All float arrays are flat or contiguous.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  numba's np.dot calls it; loaded here, so that a limit of threads reaches it
 from numba import njit
+
+from matrep_core.model.lanes import alike, any_below, higher_of, load, lower_of, root, spread, store, total, where_zero
+from matrep_core.model.products import COMPILED, times, times_turned, turned_times
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's own, as in torch
 # 0.9 ** 160 = 5e-8: what a momentum adds after so many steps without gradient is below float32's rounding.
@@ -28,7 +35,65 @@ ACTIVATIONS = {"identity": IDENTITY, "tanh": TANH, "sigmoid": SIGMOID, "relu": R
 HUBER, ABSOLUTE, SQUARED = 0, 1, 2
 LOSSES = {"huber": HUBER, "absolute": ABSOLUTE, "squared": SQUARED}
 
-_compiled = {"nogil": True, "cache": True, "fastmath": {"contract"}, "error_model": "numpy"}
+
+class Shape(NamedTuple):
+    """Sizes and kinds of one network."""
+
+    n: int  # N
+    n_row: int  # N', a multiple of 8
+    inputs: int  # N + C
+    inputs_row: int  # I', a multiple of 16
+    width: int  # H
+    width_row: int  # H', a multiple of 16
+    layers: int  # L
+    code: int  # activation of the code
+    hidden: int  # activation of the hidden layers
+    loss: int
+
+
+class Weights(NamedTuple):
+    """What AdamW moves, with its moments."""
+
+    rows: np.ndarray  # (M, 3, N') float32: each material's free vector and its first and second moment
+    last: np.ndarray  # (M,) int64: the step up to which the row is
+    theta: np.ndarray  # regressor: (I', H') and (H',) bias, L - 2 times (H', H') and (H',), then (H',) and 16 for a bias
+    first: np.ndarray  # its moments
+    second: np.ndarray
+
+
+class Measurements(NamedTuple):
+    """Formulas as CSR, conditions and targets, as in Problem."""
+
+    indptr: np.ndarray  # (R + 1,) int64
+    indices: np.ndarray  # (nonzeros,) int32
+    amounts: np.ndarray  # (nonzeros,) float32
+    conditions: np.ndarray  # (R, C) float32
+    targets: np.ndarray  # (R,) float32
+
+
+class Room(NamedTuple):
+    """Working space; nothing in it outlives a call but ``codes``."""
+
+    codes: np.ndarray  # (M, N') codes of all materials, as of the last ``flush``
+    batch_codes: np.ndarray  # (slots, N') codes of the batch's materials
+    pull: np.ndarray  # (slots, N') dLoss/dCode; zero between steps
+    slot: np.ndarray  # (M,) int32
+    stamp: np.ndarray  # (M,) int64: the step in which ``slot`` was given
+    touched: np.ndarray  # (slots,) int32: the material of each slot
+    starts: np.ndarray  # (B + 1,) int64: the batch as CSR over slots
+    slots: np.ndarray  # (batch nonzeros,) int32
+    shares: np.ndarray  # (batch nonzeros,) float32
+    mixtures: np.ndarray  # (B', I')
+    inner: np.ndarray  # (B', I') dLoss/dMixture
+    hidden: np.ndarray  # (L - 1, B', H')
+    deltas: np.ndarray  # (2, B', H') dLoss/dHidden, of two neighbouring layers
+    slope: np.ndarray  # (B',) predictions, then dLoss/dPrediction
+    gradient: np.ndarray  # as theta
+    panel: np.ndarray  # the products' own
+    echo: np.ndarray  # (4, LONGEST_ECHO + 1) float64
+
+
+# --- activations ---
 
 
 def _lambert_tanh(levels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,50 +112,78 @@ _END = np.float32(9.0)  # beyond it tanh is 1 in float32
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 
 
-@njit(inline="always", **_compiled)
+@njit(inline="always", **COMPILED)
 def _tanh(x):
-    x = min(max(x, -_END), _END) if x == x else x
+    x = lower_of(higher_of(x, alike(-_END)), alike(_END))  # what is no number stays none
     y = x * x
-    p = P0 + y * (P1 + y * (P2 + y * (P3 + y * (P4 + y * (P5 + y * P6)))))
-    q = Q0 + y * (Q1 + y * (Q2 + y * (Q3 + y * (Q4 + y * (Q5 + y * Q6)))))
-    return x * p / q
+    p = alike(P5) + y * alike(P6)
+    p = alike(P1) + y * (alike(P2) + y * (alike(P3) + y * (alike(P4) + y * p)))
+    q = alike(Q4) + y * (alike(Q5) + y * alike(Q6))
+    q = alike(Q1) + y * (alike(Q2) + y * (alike(Q3) + y * q))
+    return x * (alike(P0) + y * p) / (alike(Q0) + y * q)
 
 
-@njit(**_compiled)
+@njit(inline="always", **COMPILED)
+def _activated(x, kind):
+    if kind == TANH:
+        return _tanh(x)
+    if kind == SIGMOID:
+        half = alike(_HALF)
+        return half + half * _tanh(half * x)
+    if kind == RELU:
+        return higher_of(x, alike(_ZERO))
+    return x
+
+
+@njit(inline="always", **COMPILED)
+def _slope_of(y, kind):
+    """The activation's slope where its output is y."""
+    one = alike(_ONE)
+    if kind == TANH:
+        return one - y * y
+    if kind == SIGMOID:
+        return y * (one - y)
+    if kind == RELU:
+        return where_zero(y, y, one)
+    return one
+
+
+@njit(**COMPILED)
 def activate(x, kind):
-    """Apply an activation to a flat array in place."""
-    if kind == TANH:
-        for i in range(x.size):
-            x[i] = _tanh(x[i])
-    elif kind == SIGMOID:
-        for i in range(x.size):
-            x[i] = _HALF + _HALF * _tanh(_HALF * x[i])
-    elif kind == RELU:
-        for i in range(x.size):
-            x[i] = max(x[i], _ZERO) if x[i] == x[i] else x[i]
+    """Apply an activation in place to a flat array."""
+    whole = x.size - x.size % 8
+    for i in range(0, whole, 8):
+        store(x, i, _activated(load(x, i), kind))
+    rest = np.zeros(8, np.float32)
+    rest[: x.size - whole] = x[whole:]
+    store(rest, 0, _activated(load(rest, 0), kind))
+    x[whole:] = rest[: x.size - whole]
 
 
-@njit(**_compiled)
-def _times_slope(gradient, output, kind):
-    """Multiply a gradient in place by the activation's slope, known from its output."""
-    if kind == TANH:
-        for i in range(gradient.size):
-            gradient[i] *= _ONE - output[i] * output[i]
-    elif kind == SIGMOID:
-        for i in range(gradient.size):
-            gradient[i] *= output[i] * (_ONE - output[i])
-    elif kind == RELU:
-        for i in range(gradient.size):
-            gradient[i] = gradient[i] if output[i] > _ZERO else _ZERO
+# --- AdamW ---
 
 
-_FADE = (BETA_1 ** np.arange(LONGEST_ECHO + 1)).astype(np.float32)
-_SHRINK = (BETA_2 ** np.arange(LONGEST_ECHO + 1)).astype(np.float32)
-# Below this √v the three terms of ``echoes`` are not exact to float32; such a row is replayed step by step.
-SMALLEST_ROOT = np.float32(1e-6)
+@njit(inline="always", **COMPILED)
+def _adamw_at(w, i, first, f, second, s, g, ahead, below, keep):
+    """One AdamW step of eight weights at w[i] with the moments at first[f] and second[s] and the gradient g."""
+    b1, b2, one = alike(np.float32(BETA_1)), alike(np.float32(BETA_2)), alike(_ONE)
+    moment = b1 * load(first, f) + (one - b1) * g
+    power = b2 * load(second, s) + (one - b2) * g * g
+    store(first, f, moment)
+    store(second, s, power)
+    store(w, i, load(w, i) * keep - ahead * moment / (root(power) * below + alike(np.float32(EPSILON))))
 
 
-@njit(**_compiled)
+@njit(**COMPILED)
+def _adamw(weights, gradient, pace, step, decay):
+    """One AdamW step of the regressor. ``pace`` (3, steps + 1): see ``echoes``."""
+    ahead, below = alike(np.float32(pace[0, step])), alike(np.float32(pace[1, step]))
+    keep = alike(np.float32(1.0 - pace[2, step] * decay))
+    for i in range(0, weights.theta.size, 8):
+        _adamw_at(weights.theta, i, weights.first, i, weights.second, i, load(gradient, i), ahead, below, keep)
+
+
+@njit(**COMPILED)
 def echoes(pace, now, decay, out):
     """What momentum alone moves a row until step ``now``, for every number of missed steps g up to LONGEST_ECHO.
 
@@ -100,8 +193,8 @@ def echoes(pace, now, decay, out):
     the factor by which weight decay shrinks the row. ``pace`` (3, steps + 1): rate / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ)
     and the rate itself, for every step t.
     """
-    root = np.sqrt(BETA_2)
-    f1, f2, f3 = BETA_1 / root, BETA_1 / BETA_2, BETA_1 / (BETA_2 * root)
+    ratio = np.sqrt(BETA_2)
+    f1, f2, f3 = BETA_1 / ratio, BETA_1 / BETA_2, BETA_1 / (BETA_2 * ratio)
     s1, s2, s3, kept = 0.0, 0.0, 0.0, 1.0
     out[:, 0] = 0.0, 0.0, 0.0, 1.0
     for g in range(min(now, LONGEST_ECHO)):
@@ -116,183 +209,193 @@ def echoes(pace, now, decay, out):
         out[0, g + 1], out[1, g + 1], out[2, g + 1], out[3, g + 1] = s1, s2, s3, kept
 
 
-@njit(inline="always", **_compiled)
-def _catch_up(free, first, second, root, m, last, now, pace, decay, echo):
-    """Make up AdamW's moves of row m for the steps last + 1 ... now, whose gradients were zero."""
+# Below this √v the three terms of ``echoes`` are not exact to float32; such numbers are replayed step by step.
+_SMALLEST_ROOT = np.float32(1e-6)
+_NO_ROOT = np.float32(1e-20)  # keeps quotients finite where v is 0, and with it m
+_FADE = (BETA_1 ** np.arange(LONGEST_ECHO + 1)).astype(np.float32)
+_SHRINK = (BETA_2 ** np.arange(LONGEST_ECHO + 1)).astype(np.float32)
+
+
+@njit(inline="always", **COMPILED)
+def _catch_up(rows, begin, width, last, now, pace, decay, echo):
+    """Make up AdamW's moves for the steps last + 1 ... now, whose gradients were zero, of the row at rows[begin]."""
     gap = now - last
-    entries = root.size
-    moving, small = False, False
-    for n in range(entries):
-        root[n] = max(np.sqrt(second[m, n]), np.float32(1e-20))  # never a division by zero
-        moving |= first[m, n] != _ZERO
-        small |= (first[m, n] != _ZERO) & (root[n] < SMALLEST_ROOT)
     near = min(gap, LONGEST_ECHO)
-    if moving and not small:
-        s1, s2, s3 = np.float32(echo[0, near]), np.float32(echo[1, near]), np.float32(echo[2, near])
-        kept, eps = np.float32(echo[3, near]), np.float32(EPSILON)
-        for n in range(entries):
-            q = _ONE / root[n]
-            e = eps * q
-            free[m, n] = free[m, n] * kept - first[m, n] * q * (s1 - e * (s2 - e * s3))
-    elif moving:
-        for j in range(1, near + 1):
-            ahead = np.float32(pace[0, last + j] * BETA_1**j)
-            below = np.float32(pace[1, last + j] * BETA_2 ** (0.5 * j))
-            keep = np.float32(1.0 - pace[2, last + j] * decay)
-            for n in range(entries):
-                free[m, n] = free[m, n] * keep - ahead * first[m, n] / (root[n] * below + np.float32(EPSILON))
-    elif decay > 0:
-        for n in range(entries):
-            free[m, n] *= np.float32(echo[3, near])
-    if decay > 0 and gap > near:
-        kept_rest = 1.0
-        for t in range(last + 1, now - near + 1):
-            kept_rest *= 1.0 - pace[2, t] * decay
-        for n in range(entries):
-            free[m, n] *= np.float32(kept_rest)
-    if moving:
-        fade = _FADE[near] if gap == near else np.float32(BETA_1**gap)
-        shrink = _SHRINK[near] if gap == near else np.float32(BETA_2**gap)
-        for n in range(entries):
-            first[m, n] *= fade
-            second[m, n] *= shrink
-
-
-@njit(inline="always", **_compiled)
-def _code_row(free, codes, m, kind):
-    """The code (activated vector) of row m."""
-    if kind == TANH:
-        for n in range(free.shape[1]):
-            codes[m, n] = _tanh(free[m, n])
-    elif kind == SIGMOID:
-        for n in range(free.shape[1]):
-            codes[m, n] = _HALF + _HALF * _tanh(_HALF * free[m, n])
-    else:
-        for n in range(free.shape[1]):
-            codes[m, n] = free[m, n]
-
-
-@njit(inline="always", **_compiled)
-def _step_row(free, first, second, codes, pull, m, pace, step, decay, kind):
-    """One AdamW step of row m from ``pull`` = dLoss/dCode, which is emptied; then its new code."""
-    ahead, below = np.float32(pace[0, step]), np.float32(pace[1, step])
-    keep = np.float32(1.0 - pace[2, step] * decay)
-    b1, b2, eps = np.float32(BETA_1), np.float32(BETA_2), np.float32(EPSILON)
-    for n in range(free.shape[1]):
-        h = codes[m, n]
-        slope = _ONE - h * h if kind == TANH else (h * (_ONE - h) if kind == SIGMOID else _ONE)
-        g = pull[m, n] * slope
-        pull[m, n] = _ZERO
-        moment = b1 * first[m, n] + (_ONE - b1) * g
-        power = b2 * second[m, n] + (_ONE - b2) * g * g
-        first[m, n] = moment
-        second[m, n] = power
-        free[m, n] = free[m, n] * keep - ahead * moment / (np.sqrt(power) * below + eps)
-    _code_row(free, codes, m, kind)
-
-
-@njit(**_compiled)
-def _adamw(weights, first, second, gradient, pace, step, decay):
-    """One AdamW step on a flat array in place."""
-    ahead, below = np.float32(pace[0, step]), np.float32(pace[1, step])
-    keep = np.float32(1.0 - pace[2, step] * decay)
-    b1, b2, eps = np.float32(BETA_1), np.float32(BETA_2), np.float32(EPSILON)
-    for i in range(weights.size):
-        g = gradient[i]
-        m = b1 * first[i] + (_ONE - b1) * g
-        v = b2 * second[i] + (_ONE - b2) * g * g
-        first[i] = m
-        second[i] = v
-        weights[i] = weights[i] * keep - ahead * m / (np.sqrt(v) * below + eps)
-
-
-@njit(**_compiled)
-def flush(free, first, second, last, now, codes, kind, pace, decay, root, echo):
-    """Bring every row to step ``now`` and its code (M, N) up to date; a row that never trained has nothing to make up."""
-    echoes(pace, now, decay, echo)
-    for m in range(free.shape[0]):
-        if last[m] < now and (last[m] > 0 or decay > 0.0):
-            _catch_up(free, first, second, root, m, last[m], now, pace, decay, echo)
-            last[m] = now
-            _code_row(free, codes, m, kind)
-
-
-@njit(**_compiled)
-def forward(theta, widths, mixtures, hidden, n, kind, out):
-    """Predictions out (n,) of the regressor for mixtures (B, N + C); hidden (L - 1, B, H) keeps the layers."""
-    offset = 0
-    source = mixtures[:n]
-    layers = widths.size - 1
-    for layer in range(layers - 1):
-        inputs, outputs = widths[layer], widths[layer + 1]
-        weights = theta[offset : offset + inputs * outputs].reshape((inputs, outputs))
-        bias = theta[offset + inputs * outputs : offset + inputs * outputs + outputs]
-        target = hidden[layer, :n]
-        np.dot(source, weights, target)
-        for i in range(n):
-            for j in range(outputs):
-                target[i, j] += bias[j]
-        activate(target.reshape(-1), kind)
-        source = target
-        offset += inputs * outputs + outputs
-    inputs = widths[layers - 1]
-    weights = theta[offset : offset + inputs]
-    for i in range(n):
-        out[i] = np.dot(source[i], weights) + theta[offset + inputs]
-
-
-@njit(**_compiled)
-def _backward(theta, widths, mixtures, hidden, deltas, inner, n, kind, slope, gradient):
-    """Gradient of the regressor from slope (n,) = dLoss/dPrediction, and dLoss/dMixture into inner (B, N + C)."""
-    layers = widths.size - 1
-    inputs = widths[layers - 1]
-    offset = gradient.size - inputs - 1
-    top, delta = hidden[layers - 2, :n], deltas[0, :n]
-    gradient[offset:] = _ZERO
-    slopes, weights = gradient[offset : offset + inputs], theta[offset : offset + inputs]
-    for i in range(n):
-        for j in range(inputs):
-            slopes[j] += slope[i] * top[i, j]
-        for j in range(inputs):
-            delta[i, j] = slope[i] * weights[j]
-        gradient[offset + inputs] += slope[i]
-    for layer in range(layers - 2, -1, -1):
-        inputs, outputs = widths[layer], widths[layer + 1]
-        offset -= inputs * outputs + outputs
-        above = deltas[(layers - 2 - layer) % 2, :n]
-        _times_slope(above.reshape(-1), hidden[layer, :n].reshape(-1), kind)
-        bias = gradient[offset + inputs * outputs : offset + inputs * outputs + outputs]
-        bias[:] = _ZERO
-        for i in range(n):
-            for j in range(outputs):
-                bias[j] += above[i, j]
-        matrix = theta[offset : offset + inputs * outputs].reshape((inputs, outputs))
-        matrix_slopes = gradient[offset : offset + inputs * outputs].reshape((inputs, outputs))
-        if layer > 0:
-            np.dot(hidden[layer - 1, :n].T, above, matrix_slopes)
-            np.dot(above, matrix.T, deltas[(layers - 1 - layer) % 2, :n])
+    kept = echo[3, near]
+    for t in range(last + 1, now - near + 1 if decay > 0.0 else 0):  # decay goes on where momentum has died away
+        kept *= 1.0 - pace[2, t] * decay
+    s1, s2, s3 = alike(np.float32(echo[0, near])), alike(np.float32(echo[1, near])), alike(np.float32(echo[2, near]))
+    keep, eps, one = alike(np.float32(kept)), alike(np.float32(EPSILON)), alike(_ONE)
+    fade = alike(_FADE[near] if gap == near else np.float32(BETA_1**gap))
+    shrink = alike(_SHRINK[near] if gap == near else np.float32(BETA_2**gap))
+    for i in range(begin, begin + width, 8):
+        free, first, second = load(rows, i), load(rows, i + width), load(rows, i + 2 * width)
+        r = higher_of(root(second), alike(_NO_ROOT))
+        if any_below(where_zero(first, one, r), alike(_SMALLEST_ROOT)):
+            free = _replayed(free, first, r, last, near, now, pace, decay) * alike(np.float32(kept / echo[3, near]))
         else:
-            np.dot(mixtures[:n].T, above, matrix_slopes)
-            np.dot(above, matrix.T, inner[:n])
+            q = one / r
+            e = eps * q
+            free = free * keep - first * q * (s1 - e * (s2 - e * s3))
+        store(rows, i, free)
+        store(rows, i + width, first * fade)
+        store(rows, i + 2 * width, second * shrink)
 
 
-@njit(**_compiled)
-def mix(codes, indptr, indices, amounts, conditions, rows, mixtures):
-    """Mixture vectors with their conditions appended: mixtures (n, N + C) of the measurements ``rows`` (n,)."""
-    entries = mixtures.shape[1] - conditions.shape[1]
-    for i in range(rows.size):
-        r = rows[i]
-        for j in range(entries):
-            mixtures[i, j] = _ZERO
-        for e in range(indptr[r], indptr[r + 1]):
-            a, m = amounts[e], indices[e]
-            for j in range(entries):
-                mixtures[i, j] += a * codes[m, j]
-        for c in range(conditions.shape[1]):
-            mixtures[i, entries + c] = conditions[r, c]
+@njit(**COMPILED)
+def _replayed(free, first, r, last, near, now, pace, decay):
+    """Eight free numbers after the first ``near`` missed steps, move by move."""
+    for j in range(1, near + 1):
+        ahead = alike(np.float32(pace[0, last + j] * BETA_1**j))
+        below = alike(np.float32(pace[1, last + j] * BETA_2 ** (0.5 * j)))
+        keep = alike(np.float32(1.0 - pace[2, last + j] * decay))
+        free = free * keep - ahead * first / (r * below + alike(np.float32(EPSILON)))
+    return free
 
 
-@njit(**_compiled)
+@njit(**COMPILED)
+def flush(shape, weights, room, now, pace, decay):
+    """Bring every row to step ``now`` and room.codes up to date; a row that never trained has nothing to make up."""
+    echoes(pace, now, decay, room.echo)
+    width, rows = shape.n_row, weights.rows
+    for m in range(weights.last.size):
+        last, begin = weights.last[m], 3 * width * m
+        if last > 0 or decay > 0.0:
+            if last < now:
+                _catch_up(rows, begin, width, last, now, pace, decay, room.echo)
+                weights.last[m] = now
+            for i in range(0, width, 8):
+                store(room.codes, m * width + i, _activated(load(rows, begin + i), shape.code))
+
+
+# --- one step ---
+
+
+@njit(**COMPILED)
+def _gather(shape, weights, data, batch, now, pace, decay, room):
+    """Give each material of the batch a slot, bring it to step ``now`` and note its code; returns how many slots."""
+    width, rows, count, at = shape.n_row, weights.rows, 0, 0
+    for i in range(batch.size):
+        room.starts[i] = at
+        for e in range(data.indptr[batch[i]], data.indptr[batch[i] + 1]):
+            m = data.indices[e]
+            if room.stamp[m] != now + 1:
+                room.stamp[m], room.slot[m], room.touched[count] = now + 1, count, m
+                begin = 3 * width * m
+                if weights.last[m] < now:
+                    _catch_up(rows, begin, width, weights.last[m], now, pace, decay, room.echo)
+                for j in range(0, width, 8):
+                    store(room.batch_codes, count * width + j, _activated(load(rows, begin + j), shape.code))
+                count += 1
+            room.slots[at], room.shares[at] = room.slot[m], data.amounts[e]
+            at += 1
+    room.starts[batch.size] = at
+    return count
+
+
+@njit(**COMPILED)
+def _mix(shape, codes, data, batch, room):
+    """Mixture vectors of the batch (B', I'), conditions appended: sums over ``room.slots`` of share × code."""
+    for i in range(batch.size):
+        out = i * shape.inputs_row
+        for j in range(0, shape.n_row, 8):
+            mixture = alike(_ZERO)
+            for e in range(room.starts[i], room.starts[i + 1]):
+                mixture = mixture + spread(room.shares, e) * load(codes, room.slots[e] * shape.n_row + j)
+            store(room.mixtures, out + j, mixture)
+        for c in range(data.conditions.shape[1]):
+            room.mixtures[out + shape.n + c] = data.conditions[batch[i], c]
+
+
+@njit(**COMPILED)
+def _forward(shape, theta, n, room, out):
+    """Predictions out (n,) for room.mixtures; room.hidden keeps the layers."""
+    width, size = shape.width_row, room.hidden.shape[1] * shape.width_row
+    source, stride, depth, begin = room.mixtures, shape.inputs_row, shape.inputs, 0
+    hidden = room.hidden.reshape(-1)
+    for layer in range(shape.layers - 1):
+        target = hidden[layer * size : (layer + 1) * size]
+        times(source, stride, n, theta[begin:], width, depth, room.panel, target, width)  # (B', H')
+        begin += stride * width
+        for i in range(0, n * width, width):
+            for j in range(0, width, 8):
+                store(target, i + j, _activated(load(target, i + j) + load(theta, begin + j), shape.hidden))
+        begin += width
+        source, stride, depth = target, width, shape.width
+    for i in range(n):
+        lanes = alike(_ZERO)
+        for j in range(0, width, 8):
+            lanes = lanes + load(source, i * width + j) * load(theta, begin + j)
+        out[i] = total(lanes) + theta[begin + width]
+
+
+@njit(**COMPILED)
+def _backward(shape, theta, n, room):
+    """From room.slope (n,) = dLoss/dPrediction: the regressor's gradient, and dLoss/dMixture into room.inner (B', I')."""
+    width, size = shape.width_row, room.hidden.shape[1] * shape.width_row
+    hidden, deltas, gradient, slope = room.hidden.reshape(-1), room.deltas.reshape(-1), room.gradient, room.slope
+    begin = theta.size - width - 16
+    top, delta = hidden[(shape.layers - 2) * size :], deltas[:size]
+    for j in range(0, width, 8):
+        lanes, weights = alike(_ZERO), load(theta, begin + j)
+        for i in range(n):
+            above = spread(slope, i)
+            y = load(top, i * width + j)
+            lanes = lanes + above * y
+            store(delta, i * width + j, above * weights * _slope_of(y, shape.hidden))
+        store(gradient, begin + j, lanes)
+    bias = _ZERO
+    for i in range(n):
+        bias += slope[i]
+    gradient[begin + width] = bias
+    for layer in range(shape.layers - 2, -1, -1):
+        delta = deltas[((shape.layers - layer) % 2) * size :]
+        begin -= width
+        for j in range(0, width, 8):
+            lanes = alike(_ZERO)
+            for i in range(n):
+                lanes = lanes + load(delta, i * width + j)
+            store(gradient, begin + j, lanes)
+        if layer == 0:
+            begin -= shape.inputs_row * width
+            turned_times(room.mixtures, shape.inputs_row, shape.inputs, delta, width, n, room.panel, gradient[begin:], width)
+            times_turned(
+                delta, width, n, theta[begin:], width, shape.inputs, shape.width, room.panel, room.inner, shape.inputs_row
+            )
+        else:
+            begin -= width * width
+            source, target = hidden[(layer - 1) * size :], deltas[((shape.layers - layer + 1) % 2) * size :]
+            turned_times(source, width, shape.width, delta, width, n, room.panel, gradient[begin:], width)
+            times_turned(delta, width, n, theta[begin:], width, shape.width, shape.width, room.panel, target, width)
+            for i in range(0, n * width, 8):
+                store(target, i, load(target, i) * _slope_of(load(source, i), shape.hidden))
+
+
+@njit(**COMPILED)
+def _scatter(shape, weights, n, count, step, pace, decay, room):
+    """From room.inner to each slot's dLoss/dCode, and one AdamW step of its material."""
+    width, rows, pull = shape.n_row, weights.rows, room.pull
+    for i in range(n):
+        inner = i * shape.inputs_row
+        room.inner[inner + shape.n : inner + width] = _ZERO  # conditions and padding
+        for e in range(room.starts[i], room.starts[i + 1]):
+            share, out = spread(room.shares, e), room.slots[e] * width
+            for j in range(0, width, 8):
+                store(pull, out + j, load(pull, out + j) + share * load(room.inner, inner + j))
+    ahead, below = alike(np.float32(pace[0, step])), alike(np.float32(pace[1, step]))
+    keep = alike(np.float32(1.0 - pace[2, step] * decay))
+    for k in range(count):
+        m = room.touched[k]
+        begin = 3 * width * m
+        for j in range(0, width, 8):
+            i, p = begin + j, k * width + j
+            g = load(pull, p) * _slope_of(load(room.batch_codes, p), shape.code)
+            store(pull, p, alike(_ZERO))
+            _adamw_at(rows, i, rows, i + width, rows, i + 2 * width, g, ahead, below, keep)
+        weights.last[m] = step
+
+
+@njit(**COMPILED)
 def _loss_slope(kind, distance):
     """One measurement's loss and its slope for prediction - target, in units of the scaled target."""
     size = abs(distance)
@@ -304,70 +407,52 @@ def _loss_slope(kind, distance):
     return (size - _HALF if kind == HUBER else size), slope
 
 
-@njit(**_compiled)
-def train_chunk(
-    free, first, second, last, codes,  # (M, N) each, last (M,)
-    theta, theta_first, theta_second,  # flat regressor
-    indptr, indices, amounts, conditions, targets,  # measurements: CSR over R rows, (R, C), (R,)
-    order, batch, step, pace, vector_decay, weight_decay,  # order: rows of the coming batches, one after the other
-    code_kind, hidden_kind, loss_kind, widths,
-    mixtures, inner, hidden, deltas, slope, gradient, pull, stamp, touched, root, echo,  # work space
-):  # fmt: skip
-    """Train on ``order`` in batches; returns (steps done, sum of losses, measurements seen).
+@njit(**COMPILED)
+def train_chunk(shape, weights, data, room, order, batch_size, step, pace, vector_decay, weight_decay):
+    """Train on the measurements ``order`` in batches; returns (steps done, sum of losses, measurements seen).
 
     Fewer steps than batches means that the loss of the next batch was not finite: nothing of that
     batch was applied, and ``order`` from there on names its measurements.
     """
-    entries = mixtures.shape[1] - conditions.shape[1]
-    done, total, seen = 0, 0.0, 0
-    for begin in range(0, order.size, batch):
-        rows = order[begin : begin + batch]
-        n = rows.size
+    done, total_loss, seen = 0, 0.0, 0
+    for begin in range(0, order.size, batch_size):
+        batch = order[begin : begin + batch_size]
+        n = batch.size
         now = step + done  # steps finished before this one
-        echoes(pace, now, vector_decay, echo)
-        count = 0
+        echoes(pace, now, vector_decay, room.echo)
+        count = _gather(shape, weights, data, batch, now, pace, vector_decay, room)
+        _mix(shape, room.batch_codes, data, batch, room)
+        _forward(shape, weights.theta, n, room, room.slope)
+        loss = 0.0
         for i in range(n):
-            for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
-                m = indices[e]
-                if stamp[m] != now + 1:
-                    stamp[m] = now + 1
-                    touched[count] = m
-                    count += 1
-                    if last[m] < now:
-                        _catch_up(free, first, second, root, m, last[m], now, pace, vector_decay, echo)
-                        last[m] = now
-                        _code_row(free, codes, m, code_kind)
-        mix(codes, indptr, indices, amounts, conditions, rows, mixtures)
-        forward(theta, widths, mixtures, hidden, n, hidden_kind, slope)
-        batch_loss = 0.0
-        for i in range(n):
-            loss, slant = _loss_slope(loss_kind, slope[i] - targets[rows[i]])
-            batch_loss += loss
-            slope[i] = slant / np.float32(n)
-        if not np.isfinite(batch_loss):
+            part, slant = _loss_slope(shape.loss, room.slope[i] - data.targets[batch[i]])
+            loss += part
+            room.slope[i] = slant / np.float32(n)
+        if not np.isfinite(loss):
+            for k in range(count):  # caught up, though not stepped
+                weights.last[room.touched[k]] = now
             break
-        _backward(theta, widths, mixtures, hidden, deltas, inner, n, hidden_kind, slope, gradient)
-        for i in range(n):
-            for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
-                a, m = amounts[e], indices[e]
-                for j in range(entries):
-                    pull[m, j] += a * inner[i, j]
-        for t in range(count):
-            m = touched[t]
-            _step_row(free, first, second, codes, pull, m, pace, now + 1, vector_decay, code_kind)
-            last[m] = now + 1
-        _adamw(theta, theta_first, theta_second, gradient, pace, now + 1, weight_decay)
-        total += batch_loss
+        _backward(shape, weights.theta, n, room)
+        _scatter(shape, weights, n, count, now + 1, pace, vector_decay, room)
+        _adamw(weights, room.gradient, pace, now + 1, weight_decay)
+        total_loss += loss
         seen += n
         done += 1
-    return done, total, seen
+    return done, total_loss, seen
 
 
-@njit(**_compiled)
-def predict(codes, theta, widths, indptr, indices, amounts, conditions, rows, hidden_kind, mixtures, hidden, out):
-    """Predictions out (n,) for the measurements ``rows``, in blocks of the work space's size."""
-    block = mixtures.shape[0]
-    for begin in range(0, rows.size, block):
-        part = rows[begin : begin + block]
-        mix(codes, indptr, indices, amounts, conditions, part, mixtures)
-        forward(theta, widths, mixtures, hidden, part.size, hidden_kind, out[begin : begin + block])
+@njit(**COMPILED)
+def predict(shape, theta, data, room, measurements, out):
+    """Predictions out (n,) for the measurements, from room.codes, in blocks of the working space's size."""
+    block = room.starts.size - 1
+    for begin in range(0, measurements.size, block):
+        batch = measurements[begin : begin + block]
+        at = 0
+        for i in range(batch.size):
+            room.starts[i] = at
+            for e in range(data.indptr[batch[i]], data.indptr[batch[i] + 1]):
+                room.slots[at], room.shares[at] = data.indices[e], data.amounts[e]
+                at += 1
+        room.starts[batch.size] = at
+        _mix(shape, room.codes, data, batch, room)
+        _forward(shape, theta, batch.size, room, out[begin : begin + block])

@@ -24,7 +24,8 @@ from matrep_core.runs.files import is_locked, parse_json, read_json, sync_folder
 from matrep_core.runs.frames import FrameReader
 from matrep_core.settings import TrainingSettings
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 PARTS = ("", "train", "validation", "eval")  # "" = the formula has no value of the property
 STATES = ("queued", "training", "stopped", "done", "failed", "lost")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -51,6 +52,17 @@ class Status:
     best_step: int | None
     seconds: float  # spent training, all sessions together
     message: str
+    share: float = 0.0  # of all the work of this training, fold models included
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One model of a run's ensemble: vectors (M, N) float32, regressor flat, support (M,) int formulas that it trained on."""
+
+    vectors: np.ndarray
+    regressor: np.ndarray
+    support: np.ndarray
+    step: int
 
 
 @dataclass(frozen=True)
@@ -75,10 +87,10 @@ class Run:
         if not (self.path / "config.json").is_file():
             raise NotThere(f"There is no run {self.id!r}. Choose one from the list of runs on the Train page.")
         config = read_json(self.path / "config.json")
-        if config.get("format") != FORMAT:
-            raise RunBroken(f"{self.id} has run format {config.get('format')!r}; this MatRep reads format {FORMAT}.")
+        if config.get("format") not in READABLE or type(config["format"]) is not int:
+            raise RunBroken(f"{self.id} has run format {config.get('format')!r}; this MatRep reads formats 1 to {FORMAT}.")
         try:
-            self.settings = TrainingSettings.from_json(config["settings"])
+            self.settings = TrainingSettings.from_json(config["settings"], config["format"])
             self.created, self.data_name, self.unit = (str(config[k]) for k in ("created", "data_name", "unit"))
             self.scale, self._data_hash = str(config["scale"]), str(config["data_hash"])
         except (KeyError, TypeError, AttributeError, MatRepError) as error:
@@ -100,6 +112,16 @@ class Run:
         if not isinstance(stored, list) or len(stored) != len(self.data.formula_ids) or not allowed.issuperset(stored):
             raise RunBroken(f"{self.id}/split.json does not fit the run's formulas.")
         return np.array(stored, dtype=object)
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """(F,) int the fold of every training formula, -1 for the others and where the run has no fold models."""
+        stored = read_json(self.path / "split.json").get("folds", [-1] * len(self.data.formula_ids))
+        most = self.settings.members
+        whole = isinstance(stored, list) and all(type(f) is int and -1 <= f < max(most, 1) for f in stored)
+        if not whole or len(stored) != len(self.data.formula_ids):
+            raise RunBroken(f"{self.id}/split.json does not fit the run's formulas.")
+        return np.array(stored, dtype=np.int64)
 
     @cached_property
     def support(self) -> np.ndarray:
@@ -177,6 +199,22 @@ class Run:
             raise NotThere(f"{self.id} has not started to train. Wait a moment, or look at the Train page.")
         return self.frame(-1)
 
+    def members(self) -> list[Member]:
+        """The models of the kept ensemble: the main model, whose vectors ``vectors()`` gives, then one a fold."""
+        tensors, facts = self.kept_model()
+        found = [Member(self.vectors(), self.regressor(), self.support, self.kept_step)]
+        vectors, regressors = tensors.get("folds/vectors"), tensors.get("folds/regressors")
+        if vectors is None or regressors is None:
+            return found
+        if vectors.shape[1:] != found[0].vectors.shape or len(vectors) != len(regressors):
+            raise RunBroken(f"{self.id}/model does not fit the run's materials.")
+        train = np.isin(self.parts, ["train", "validation"])
+        for number, (each, flat) in enumerate(zip(vectors, regressors, strict=True)):
+            rows = train & (self.folds != number)
+            support = np.bincount(self.data.amounts[rows].indices, minlength=len(self.data.materials))
+            found.append(Member(each, flat, support, self.settings.steps))
+        return found
+
     def regressor(self) -> np.ndarray:
         """The kept model's regressor, flat, in the order of model/layout.py."""
         flat = self.kept_model()[0].get("regressor")
@@ -184,9 +222,14 @@ class Run:
             raise RunBroken(f"{self.id}/model holds no regressor.")
         return flat
 
-    def scores(self) -> dict[str, Any]:
-        """The kept model's errors: full, eval and train, each with mae, rmse, r2 and, on a log scale, log10_rmse."""
-        stored = self.kept_model()[1].get("scores")
+    def scores(self, of: str = "") -> dict[str, Any]:
+        """Errors of the kept predictor: full, eval and train, each with mae, rmse, r2 and, on a log scale, log10_rmse.
+
+        ``of``: "" the whole predictor, "vectors" its models of the vectors without trees and kernel, "alone" the main
+        model at its kept step, "last" the main model at its last step.
+        """
+        facts = self.kept_model()[1]
+        stored = facts.get(f"{of}_scores" if of else "scores", facts.get("scores"))
         if not isinstance(stored, dict) or not {"full", "eval", "train"} <= stored.keys():
             raise RunBroken(f"{self.id}/model holds no scores.")
         return stored
@@ -199,17 +242,21 @@ class Run:
         return stored
 
     def predictions(self) -> pd.DataFrame:
-        """One row a measurement: formula_id, part, measured and predicted in the property's unit."""
+        """One row a measurement, in the property's unit: formula_id, part, measured, predicted, the bounds of its intervals
+        (low80, high80, low95, high95; NaN without fold models), and alone, predicted by the vectors without trees and kernel."""
         tensors, _ = self.kept_model()
         ids = np.array(self.data.formula_ids, dtype=object)
         try:
             rows = tensors["formula"]
+            missing = np.full(len(rows), np.nan)
             return pd.DataFrame(
                 {
                     "formula_id": ids[rows],
                     "part": self.parts[rows],
                     "measured": tensors["measured"],
                     "predicted": tensors["predicted"],
+                    **{name: tensors.get(name, missing) for name in ("low80", "high80", "low95", "high95")},
+                    "alone": tensors.get("alone", tensors["predicted"]),
                 }
             )
         except (KeyError, IndexError, ValueError):
@@ -221,7 +268,9 @@ METRICS = (
 )  # fmt: skip
 
 
-def create_run(path: Path, data: FormulaSet, settings: TrainingSettings, parts: np.ndarray, scale: str) -> Run:
+def create_run(
+    path: Path, data: FormulaSet, settings: TrainingSettings, parts: np.ndarray, folds: np.ndarray, scale: str
+) -> Run:
     """Make a new run directory, whole or not at all: config, data, split and a status of "queued".
 
     Raises RunBusy where ``path`` exists already, RunBroken where the disk refuses.
@@ -235,7 +284,7 @@ def create_run(path: Path, data: FormulaSet, settings: TrainingSettings, parts: 
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         write_formula_set(data, temporary / "data")
-        write_json(temporary / "split.json", {"parts": parts.tolist()}, durable=True)
+        write_json(temporary / "split.json", {"parts": parts.tolist(), "folds": folds.tolist()}, durable=True)
         config = {
             "format": FORMAT, "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "data_name": data.name,
             "data_hash": content_hash(data), "unit": target.unit, "scale": scale, "settings": settings.to_json(),

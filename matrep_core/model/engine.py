@@ -1,0 +1,114 @@
+"""The door to the two engines, and what a training asks of either: its rates, its start, its order of measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from matrep_core.errors import SettingRefused
+from matrep_core.model.layout import Layout
+from matrep_core.model.problem import Problem
+from matrep_core.settings import TrainingSettings
+
+
+class Engine(Protocol):
+    """What training asks of FastEngine and ReferenceEngine."""
+
+    name: str
+    layout: Layout
+
+    def train(self, order: np.ndarray, step: int) -> tuple[int, float, int]: ...
+    def vectors(self, step: int) -> np.ndarray: ...
+    def predict(self, rows: np.ndarray) -> np.ndarray: ...
+    def regressor(self) -> np.ndarray: ...
+    def finite(self) -> bool: ...
+    def state(self) -> dict[str, np.ndarray]: ...
+    def restore(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+def generator(seed: int, purpose: str) -> np.random.Generator:
+    """An own stream for each purpose, so that a change of one does not shift the others."""
+    return np.random.default_rng([seed, *purpose.encode()])
+
+
+def pace_of(settings: TrainingSettings) -> np.ndarray:
+    """(3, steps + 1) float64: rate / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ) and the learning rate of every step t; t = 0 is unused.
+
+    The one-cycle schedule rises over the first tenth of the steps and falls along a cosine to a thousandth
+    (Smith and Topin 2018, "Super-convergence", arXiv:1708.07120).
+    """
+    t = np.arange(settings.steps + 1, dtype=np.float64)
+    if settings.schedule == "constant":
+        rate = np.full_like(t, settings.learning_rate)
+    else:
+        rise = max(1.0, 0.1 * settings.steps)
+        up = 0.04 + 0.96 * np.minimum(t / rise, 1.0)
+        fall = np.clip((t - rise) / max(1.0, settings.steps - rise), 0.0, 1.0)
+        rate = settings.learning_rate * np.where(t < rise, up, 0.001 + 0.999 * 0.5 * (1 + np.cos(np.pi * fall)))
+    t[0] = 1
+    return np.stack([rate / (1 - 0.9**t), 1 / np.sqrt(1 - 0.999**t), rate])
+
+
+def build_engine(name: str, problem: Problem, settings: TrainingSettings, model: str = "") -> Engine:
+    """The engine of that name at a random start; auto falls back to the reference where numba is missing.
+
+    ``model`` names the model of an ensemble: each has a start of its own, and "" is the run's main model.
+    """
+    pace = pace_of(settings)
+    start = Layout.of(settings, problem.materials).start(settings, generator(settings.seed, f"start{model}"))
+    if name == "auto":
+        from importlib.util import find_spec
+
+        name = "fast" if find_spec("numba") else "reference"
+    if name == "fast":
+        from matrep_core.model.fast import FastEngine
+
+        return FastEngine(problem, settings, pace, start)
+    if name == "reference":
+        from matrep_core.model.network import ReferenceEngine
+
+        return ReferenceEngine(problem, settings, pace, start)
+    raise SettingRefused("engine", name, "choose auto, fast or reference.")
+
+
+class Order:
+    """The measurements in the order in which they train: a new permutation for every pass."""
+
+    def __init__(self, rows: np.ndarray, random: np.random.Generator):
+        self.rows, self._random = rows, random
+        self.begin_pass(random.bit_generator.state)
+
+    def begin_pass(self, state: dict[str, Any], cursor: int = 0) -> None:
+        """Draw the pass that the generator's ``state`` stands before, and go to its measurement ``cursor``."""
+        self._random.bit_generator.state = self.state = state
+        self.order = self._random.permutation(self.rows)
+        self.cursor = cursor
+
+    def advance(self, engine: Engine, step: int, until: int, batch: int, count: Callable[[float, int], None] | None = None) -> int:
+        """Train up to the step ``until``; returns the step reached, lower where a loss was not finite."""
+        while step < until:
+            step, finite = self.advance_in_pass(engine, step, until, batch, count)
+            if not finite:
+                break
+        return step
+
+    def advance_in_pass(
+        self, engine: Engine, step: int, until: int, batch: int, count: Callable[[float, int], None] | None = None
+    ) -> tuple[int, bool]:
+        """Train within one pass, up to the step ``until`` at most; returns the step and whether all losses were finite."""
+        if self.cursor >= len(self.order):
+            self.begin_pass(self._random.bit_generator.state)
+        part = self.order[self.cursor : self.cursor + (until - step) * batch]
+        done, loss, seen = engine.train(part, step)
+        self.cursor += seen
+        if count:
+            count(loss, seen)
+        return step + done, seen == len(part)
+
+    def coming(self, batch: int) -> np.ndarray:
+        return self.order[self.cursor : self.cursor + batch]
+
+    def gone(self, batch: int) -> np.ndarray:
+        return self.order[max(0, self.cursor - batch) : self.cursor]
