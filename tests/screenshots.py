@@ -43,6 +43,7 @@ def address(name: str, dataset: str, run: Run) -> str:
     return {
         "data": f"?data={quote(dataset)}",
         "train": f"?data={quote(dataset)}&run={quote(run.id)}",
+        "dynamics": f"?run={quote(run.id)}&material={quote(material)}&step={run.frame_steps()[-12]}",
         "materials": f"?run={quote(run.id)}&material={quote(material)}",
         "similar": f"?run={quote(run.id)}&material={quote(material)}",
     }.get(name, f"?run={quote(run.id)}")
@@ -52,8 +53,9 @@ def take(page: Page, app: Served, name: str, query: str, file: Path) -> None:
     page.goto(f"{app.url}/{name}{query}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    if name == "materials":
+    if name in ("dynamics", "materials"):
         expect(page.locator(".matrep")).to_have_attribute("data-drawn", re.compile(r"\d+"))
+    expect(page.get_by_text("Still being computed")).to_have_count(0, timeout=300_000)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     page.wait_for_timeout(2_000)  # charts fade in
     page.screenshot(path=file)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from matrep_core.views.trajectory import Trajectory
 
@@ -55,25 +56,31 @@ def moved_most(way: Trajectory, start: int, end: int, count: int) -> tuple[np.nd
 
 def course(way: Trajectory) -> Course:
     """How the trained materials move and spread, frame by frame."""
-    first = before = way.vectors(0)[way.trained]
     away, moved, share = np.zeros((3, len(way)))
-    for frame in range(len(way)):
-        now = way.vectors(frame)[way.trained]
-        away[frame], moved[frame] = _root_mean_square(now - first), _root_mean_square(now - before)
-        share[frame] = _first_axis(now)
-        before = now
+    first = before = _trained_vectors(way, 0)
+    with threadpool_limits(1):  # products this small are slower on two threads, and far slower on a busy machine
+        for frame in range(len(way)):
+            now = _trained_vectors(way, frame)
+            away[frame], moved[frame] = _root_mean_square(now - first), _root_mean_square(now - before)
+            share[frame] = _first_axis(now)
+            before = now
     return Course(away, moved, share)
 
 
+def _trained_vectors(way: Trajectory, frame: int) -> np.ndarray:
+    """(trained, N) float32, which halves the time and holds all of a stored number."""
+    return way.codes[frame][way.trained] * np.float32(way.scales[frame])
+
+
 def _root_mean_square(differences: np.ndarray) -> float:
-    return float(np.sqrt((differences**2).sum(axis=1).mean())) if len(differences) else 0.0
+    return float(np.sqrt(np.vdot(differences, differences) / len(differences))) if len(differences) else 0.0
 
 
 def _first_axis(points: np.ndarray) -> float:
     if not len(points):
         return float("nan")
     centred = points - points.mean(axis=0)
-    spread = np.linalg.eigvalsh(centred.T @ centred)
+    spread = np.linalg.eigvalsh((centred.T @ centred).astype(np.float64))
     total = float(spread.sum())
     return float(spread[-1]) / total if total > 0 else float("nan")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from matrep_core.runs.frames import LEVELS
+from matrep_core.views.alignment import Alignment
 from matrep_core.views.projection import PcaBasis
 from matrep_core.views.trajectory import Trajectory
 
@@ -52,5 +54,26 @@ def pca_film(way: Trajectory, basis: PcaBasis) -> Film:
     axes = basis.apply(np.zeros((1, len(basis.mean)))).axes
     directions = basis.directions.astype(np.float32)
     shift = (basis.mean @ basis.directions).astype(np.float32)
-    frames = [codes.astype(np.float32) @ directions * np.float32(scale) - shift for codes, scale in zip(way.codes, way.scales)]
+    with threadpool_limits(1):  # products this small are slower on two threads, and far slower on a busy machine
+        frames = [codes.astype(np.float32) @ directions * np.float32(scale) - shift for codes, scale in zip(way.codes, way.scales)]
     return quantised(np.stack(frames), axes)
+
+
+def still_good(way: Trajectory, basis: PcaBasis) -> bool:
+    """Whether a basis from an earlier frame shows at least 0.8 of the spread that one of the newest frame would.
+
+    While a run trains its basis is kept as long as this holds, so that frames already shown stay as they are.
+    """
+    points = way.vectors(-1)[way.trained]
+    points = points - points.mean(axis=0)
+    best = np.linalg.eigvalsh(points.T @ points)[::-1][: basis.directions.shape[1]].sum()
+    return bool(((points @ basis.directions) ** 2).sum() >= _STILL_GOOD * best)
+
+
+def aligned_film(way: Trajectory, alignment: Alignment, basis: PcaBasis | None, axes: tuple[str, ...], entries: list[int]) -> Film:
+    """All frames of one run in the space of another: on that run's ``basis``, or on its ``entries`` where it is None."""
+    places = []
+    for frame in range(len(way)):
+        vectors = alignment.apply(way.vectors(frame))
+        places.append(vectors[:, entries] if basis is None else (vectors - basis.mean) @ basis.directions)
+    return quantised(np.stack(places), axes)

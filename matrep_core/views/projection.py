@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import SettingRefused
 from matrep_core.views.neighbours import all_neighbours
@@ -67,14 +68,15 @@ def pca_basis(vectors: np.ndarray, dimensions: int, trained: np.ndarray | None =
     but say nothing about it. The sign of a direction makes its largest entry positive, so that a picture
     never flips between two computations. Raises SettingRefused for more dimensions than entries.
     """
-    if not 1 <= dimensions <= min(3, vectors.shape[1]):
-        raise SettingRefused("dimensions", dimensions, f"choose 1 to {min(3, vectors.shape[1])}.")
+    if not 1 <= dimensions <= vectors.shape[1]:
+        raise SettingRefused("dimensions", dimensions, f"choose 1 to {vectors.shape[1]}.")
     points = np.asarray(vectors, dtype=np.float64)
     if trained is not None and trained.any():
         points = points[trained]
     mean = points.mean(axis=0)
     centred = points - mean
-    values, directions = np.linalg.eigh(centred.T @ centred)  # N × N: cheap however many materials
+    with threadpool_limits(1):  # a product this small is slower on two threads, and far slower on a busy machine
+        values, directions = np.linalg.eigh(centred.T @ centred)  # N × N: cheap however many materials
     values, directions = np.clip(values[::-1], 0, None), directions[:, ::-1][:, :dimensions]
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(dimensions)]
     total = values.sum()

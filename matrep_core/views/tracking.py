@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matrep_core.errors import SettingRefused
 from matrep_core.views import clustering
 from matrep_core.views.clustering import NO_CLUSTER
 from matrep_core.views.trajectory import Trajectory
@@ -28,14 +29,20 @@ class Groups:
 
 
 def grouped(
-    way: Trajectory, method: str, number: int, progress: Callable[[float], None] = lambda _: None
+    way: Trajectory, method: str, number: int | None, progress: Callable[[float], None] = lambda _: None
 ) -> Groups:
     """Group the trained materials of every frame by "KMeans" (``number`` groups) or "HDBSCAN" (least group).
+
+    Without a number it is the number of KMeans groups with the best silhouette in the last frame.
 
     KMeans finds the last frame afresh; each earlier frame starts from the centres of the frame after it, so
     that its groups are the same ones as long as they can be told. Raises SettingRefused where the last frame
     cannot be grouped so.
     """
+    if number is None:
+        number = clustering.suggest_clusters(way.vectors(-1), way.trained)
+    if number is None:
+        raise SettingRefused("clusters", 0, "too few materials that trained have vectors of their own to group.")
     find = clustering.kmeans if method == "KMeans" else clustering.hdbscan
     pinned = find(way.vectors(-1), way.trained, number)
     labels = np.empty((len(way), len(pinned)), np.int64)
