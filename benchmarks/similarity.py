@@ -136,8 +136,8 @@ def twin_ranks(similarity: Similarity, ranking: Ranking, twins: np.ndarray) -> n
 
 
 def trained(data: FormulaSet, seed: int, folder: str, steps: int) -> Similarity:
-    """A run at the default settings, with its members."""
-    settings = from_recipe("default", property=data.properties[0].name, seed=seed, steps=steps)
+    """A run at the default settings, with its members; without trees and kernel, which change no vector."""
+    settings = from_recipe("default", property=data.properties[0].name, seed=seed, steps=steps, blend="no")
     run = prepare(Path(tempfile.mkdtemp(dir=folder)) / "run", data, settings)
     fit(run)
     return similarity_of(run)

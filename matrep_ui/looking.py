@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from matrep_core.formulas.schema import FormulaSet
 from matrep_core.runs.store import Run, artifacts_root
+from matrep_core.similarity.evidence import property_effects, similarity_of
+from matrep_core.similarity.finding import Finder
+from matrep_core.similarity.ranking import Similarity
 from matrep_core.views import clustering, projection
 from matrep_core.views.cache import content_key
-from matrep_core.views.facts import RARE, material_facts
+from matrep_core.views.facts import info_texts, material_facts
 from matrep_core.views.layouts import umap_layout
 
-METHODS = ("KMeans", "HDBSCAN")
+METHODS = {"KMeans": clustering.kmeans, "HDBSCAN": clustering.hdbscan, "Agglomerative": clustering.agglomerative}
 MANY = 20_000  # materials; from here on a UMAP layout takes minutes
 
 
@@ -53,13 +57,6 @@ def material_label(facts: pd.DataFrame, index: int) -> str:
     return f"{code} · {inci}" if inci and inci != code else code
 
 
-def caution(support: int) -> str:
-    """What to say of a material that was hardly or never trained; "" for the others."""
-    if support == 0:
-        return "never trained"
-    return f"rare: {support} formula{'s' if support > 1 else ''}" if support <= RARE else ""
-
-
 def amount_range(low: float, high: float, unit: str = " weight-%") -> str:
     """Two amounts as one text; "none" where there are none (NaN)."""
     if math.isnan(low):
@@ -67,9 +64,63 @@ def amount_range(low: float, high: float, unit: str = " weight-%") -> str:
     return f"{low:.3g}{unit}" if low == high else f"{low:.3g} – {high:.3g}{unit}"
 
 
-def suggested_clusters(look: Look) -> int | None:
+@st.cache_resource(max_entries=4, show_spinner="Comparing all materials …")
+def _similarity(_run: Run, run_id: str, model: str) -> Similarity:
+    return similarity_of(_run)
+
+
+def similarity(run: Run) -> Similarity:
+    """The run's materials ready to be ranked, computed once a kept model; raises NotThere before it has one."""
+    return _similarity(run, str(run.path), content_key({"vectors": run.vectors()}))
+
+
+@st.cache_data(max_entries=8, show_spinner="Asking the models …")
+def _effects(_run: Run, model: str) -> tuple[np.ndarray, str]:
+    return property_effects(similarity(_run), _run.unit)
+
+
+def effects_of(run: Run) -> tuple[np.ndarray | None, str]:
+    """(M,) what one weight-% more of each material does to the property, and its unit; None before a model is kept."""
+    if not (run.path / "model").is_dir():
+        return None, run.unit
+    return _effects(run, content_key({"vectors": run.vectors()}))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading names …")
+def _finder(_data: FormulaSet, key: str) -> Finder:
+    return Finder(_data)
+
+
+def finder(run: Run) -> Finder:
+    """The index of the names of the run's materials."""
+    return _finder(run.data, str(run.path) + run.created)
+
+
+def spaces(run: Run) -> dict[str, str]:
+    """The spaces in which materials can be drawn and grouped, and what each is in a few words."""
+    known = {
+        "learned": "learned vectors: what the model made of each material",
+        "fused": "all evidence: amounts, partners, predicted effect and learned vectors",
+        "profile": "use in formulas: amounts and partners, without a model",
+    }
+    if info_texts(run.data, "function").any():
+        known["functions"] = "functions: ones and zeros from the materials table"
+    return known
+
+
+def points_of(look: Look, space: str) -> np.ndarray:
+    """(M, D) the materials in one of ``spaces``; the learned vectors are those of the step that is looked at."""
+    if space == "learned":
+        return look.vectors
+    found = similarity(look.run)
+    if space == "functions":
+        return found.functions[0].toarray().astype(np.float32)
+    return found.profile_points if space == "profile" else found.fused_points
+
+
+def suggested_clusters(look: Look, space: str = "learned") -> int | None:
     """The number of KMeans clusters with the best silhouette; None where there is nothing to group."""
-    return _suggested(look.key, look.vectors, look.trained)
+    return _suggested(f"{look.key} {space}", points_of(look, space), look.trained)
 
 
 @st.cache_data(max_entries=64, show_spinner="Looking for groups …")
@@ -77,28 +128,37 @@ def _suggested(key: str, _vectors: np.ndarray, _trained: np.ndarray) -> int | No
     return clustering.suggest_clusters(_vectors, _trained)
 
 
-def clusters(look: Look, method: str, number: int) -> tuple[np.ndarray, float]:
+def clusters(look: Look, method: str, number: int, space: str = "learned") -> tuple[np.ndarray, float]:
     """(M,) labels by one of METHODS and their silhouette; ``number`` is clusters or members of the least group."""
-    return _clusters(look.key, method, number, look.vectors, look.trained)
+    return _clusters(f"{look.key} {space}", method, number, points_of(look, space), look.trained)
 
 
 @st.cache_data(max_entries=64, show_spinner="Grouping the materials …")
 def _clusters(
     key: str, method: str, number: int, _vectors: np.ndarray, _trained: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    find = clustering.kmeans if method == "KMeans" else clustering.hdbscan
-    labels = find(_vectors, _trained, number)
+    labels = METHODS[method](_vectors, _trained, number)
     return labels, clustering.silhouette(_vectors, labels)
 
 
-def picture(look: Look, kind: str) -> projection.Picture:
-    """The materials drawn by "axes" (every entry, two of them shown at a time), "PCA" or "UMAP"."""
+def member_clusters(look: Look, method: str, number: int) -> list[np.ndarray]:
+    """The same grouping of each further model's own vectors, for how stable a cluster is; [] for a lone model."""
+    found = similarity(look.run).ensemble.members[1:]
+    return [
+        _clusters(content_key({"vectors": m.vectors, "support": m.support}), method, number, m.vectors, m.support > 0)[0]
+        for m in found
+    ]
+
+
+def picture(look: Look, kind: str, space: str = "learned") -> projection.Picture:
+    """The materials of one of ``spaces`` drawn by "axes" (every entry), "PCA" (up to 3 directions) or "UMAP"."""
+    points = points_of(look, space)
     if kind == "axes":
-        return projection.raw_axes(look.vectors)
+        return projection.raw_axes(points)
     if kind == "PCA":
-        return projection.pca_basis(look.vectors, 2, look.trained).apply(look.vectors)
+        return projection.pca_basis(points, min(3, points.shape[1]), look.trained).apply(points)
     note = st.empty()
-    usual = "10 to 30 s" if len(look.vectors) < MANY else "some minutes"
+    usual = "10 to 30 s" if len(points) < MANY else "some minutes"
 
     def waiting(seconds: float) -> None:
         note.info(
@@ -107,16 +167,25 @@ def picture(look: Look, kind: str) -> projection.Picture:
             icon=":material/hourglass_top:",
         )
 
-    drawn = umap_layout(artifacts_root(), look.vectors, waiting=waiting)
+    drawn = umap_layout(artifacts_root(), points, waiting=waiting)
     note.empty()
     return drawn
 
 
-def faithfulness_sentence(look: Look, drawn: np.ndarray) -> str:
+def mixtures_on(look: Look, kind: str) -> np.ndarray:
+    """(F, D) where the formulas lie in a linear picture of the learned vectors: the mean of their materials by amount."""
+    mixtures = look.run.data.amounts @ look.vectors.astype(np.float64) / 100
+    if kind == "axes":
+        return mixtures
+    return projection.pca_basis(look.vectors, min(3, look.vectors.shape[1]), look.trained).apply(mixtures).coordinates
+
+
+def faithfulness_sentence(look: Look, drawn: np.ndarray, space: str = "learned") -> str:
     """How far the (M, D) picture keeps neighbours, in words; measured on the trained materials."""
     if look.trained.sum() < 3:
         return "Too few trained materials to say how well this picture keeps neighbours."
-    found = _faithfulness(look.key, content_key({"drawn": drawn}), look.vectors, drawn, look.trained)
+    points = points_of(look, space)
+    found = _faithfulness(f"{look.key} {space}", content_key({"drawn": drawn}), points, drawn, look.trained)
     share = found.kept / found.of
     if share > 0.999:
         return "This picture loses nothing: what is near here is near in the original space."

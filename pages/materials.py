@@ -1,76 +1,92 @@
-"""The map of a run's materials: clusters, functions, support; a click leads to the material and its neighbours."""
+"""The map of a run's materials: spaces, clusters, filters; a click leads to the material and what acts like it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from matrep_core.errors import NotThere
 from matrep_core.formulas.schema import FormulaSet
-from matrep_core.views.clustering import CLUSTERS, MEMBERS, NO_CLUSTER, cluster_summary
-from matrep_core.views.facts import find_material
-from matrep_core.views.neighbours import neighbours
+from matrep_core.similarity.naming import Card, cards_table, cluster_cards, cluster_stability
+from matrep_core.views.clustering import CLUSTERS, MEMBERS, NO_CLUSTER
+from matrep_core.views.facts import caution, find_material
+from matrep_ui.catalogue import add_to_basket, choose_filters, show_basket
+from matrep_ui.catalogue_map import FORMULA, catalogue_payload, formula_detail
 from matrep_ui.looking import (
     METHODS,
     Look,
     amount_range,
-    caution,
     clusters,
+    effects_of,
     faithfulness_sentence,
     look_at,
+    member_clusters,
     picture,
+    points_of,
+    similarity,
+    spaces,
     suggested_clusters,
 )
-from matrep_ui.map import payload_of
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url
-from matrep_ui.scatter import carry, scatter
+from matrep_ui.scatter import carry, scatter, steer
+from matrep_ui.taking import downloads
 
 NEAREST_SHOWN = 5
 ONE_DIRECTION = 0.9  # of the variance along the first direction
+FEW = 2_000  # materials; up to that the stability of clusters is measured unasked
+PICTURES = {"PCA": "PCA", "UMAP": "UMAP", "axes": "Entries"}
+SPACES = {"learned": "Learned vectors", "fused": "All evidence", "profile": "Use in formulas", "functions": "Functions"}
+PANEL = 340  # CSS pixels; on a narrow screen the panel goes below the map
 
 
-def choose_clusters(
-    look: Look, method_column: DeltaGenerator, number_column: DeltaGenerator
-) -> tuple[np.ndarray, str]:
-    """(M,) labels by the method and number chosen, and what to know of them as a sentence."""
-    suggested = suggested_clusters(look)
+def choice(label: str, options: Sequence[str], name: str, names: dict[str, str], help: str) -> str:
+    """One of a few, kept in the address under ``name``."""
+    start = from_url(name) if from_url(name) in options else options[0]
+    return str(st.segmented_control(
+        label, options, format_func=lambda key: names.get(key, key), default=start, required=True, key=f"url {name} {options}",
+        help=help, on_change=lambda: to_url(**{name: st.session_state[f"url {name} {options}"]}),
+    ))  # fmt: skip
+
+
+def number(label: str, low: float, high: float, start: int, name: str, key: str, help: str) -> int:
+    """A whole number, kept in the address under ``name``."""
+    stored = from_url(name)
+    if stored and stored.isdigit() and low <= int(stored) <= high:
+        start = int(stored)
+    return int(st.number_input(
+        label, int(low), int(high), start, key=key, help=help, width=190, on_change=lambda: to_url(**{name: st.session_state[key]})
+    ))  # fmt: skip
+
+
+def choose_clusters(look: Look, space: str) -> tuple[np.ndarray, str, str, int]:
+    """(M,) labels by the method and number chosen, what to know of them as a sentence, the method and the number."""
+    suggested = suggested_clusters(look, space)
     if suggested is None:
         none = np.full(len(look.trained), NO_CLUSTER)
-        return none, "Too few trained materials with vectors of their own to group."
-    method = method_column.segmented_control("Clusters by", METHODS, default=METHODS[0], required=True)
-    if method == "KMeans":
-        number = number_column.number_input(
-            "Number of clusters", int(CLUSTERS.low), int(CLUSTERS.high), suggested, key=f"clusters {look.key}",
-            help=f"{suggested} has the best silhouette of the numbers from 2 to 12.",
+        return none, "Too few trained materials with vectors of their own to group.", "", 0
+    method = choice(
+        "Clusters by", list(METHODS), "clusters", {},
+        "KMeans cuts into round groups of like size; Agglomerative merges near groups; HDBSCAN finds dense groups alone.",
+    )  # fmt: skip
+    if method == "HDBSCAN":
+        members = number(
+            "Smallest group", MEMBERS.low, MEMBERS.high, 10, "members", f"members {look.key} {space}",
+            "Materials that a dense group has at least.",
         )  # fmt: skip
-        labels, score = clusters(look, method, int(number))
-        return labels, (
-            f"KMeans always cuts into the number you choose; the silhouette is {score:.2f} "
-            "(1: groups lie far apart, 0: they touch)."
-        )
-    number = number_column.number_input(
-        "Smallest group", int(MEMBERS.low), int(MEMBERS.high), 10, help="Materials that a dense group has at least."
-    )
-    labels, _ = clusters(look, str(method), int(number))
-    outside = int((labels[look.trained] == NO_CLUSTER).sum())
-    return labels, (
-        f"HDBSCAN finds {labels.max() + 1} dense groups and leaves {outside:,} of {int(look.trained.sum()):,} "
-        "trained materials outside of any."
-    )
-
-
-def choose_picture() -> str:
-    """How vectors of more than 2 entries are drawn."""
-    names = {"PCA": "PCA", "UMAP": "UMAP", "axes": "Two entries"}
-    help_text = (
-        "PCA turns the vectors so that the two directions of largest spread are seen; distances stay comparable. "
-        "UMAP keeps neighbours together; distances between its groups mean little. Two entries shows raw numbers."
-    )
-    return str(
-        st.segmented_control("Picture", list(names), format_func=names.get, default="PCA", required=True, help=help_text)
-    )
+        labels, _ = clusters(look, method, members, space)
+        outside = int((labels[look.trained] == NO_CLUSTER).sum())
+        told = f"HDBSCAN finds {labels.max() + 1} dense groups and leaves {outside:,} of {int(look.trained.sum()):,} trained materials outside of any."
+        return labels, told, method, members
+    count = number(
+        "Number of clusters", CLUSTERS.low, CLUSTERS.high, suggested, "n", f"clusters {look.key} {space} {method}",
+        f"{suggested} has the best silhouette of the numbers from 2 to 12.",
+    )  # fmt: skip
+    labels, score = clusters(look, method, count, space)
+    told = f"{method} always cuts into the number you choose; the silhouette is {score:.2f} (1: groups lie far apart, 0: they touch)."
+    return labels, told, method, count
 
 
 def known_material(data: FormulaSet, code: str) -> str | None:
@@ -82,50 +98,115 @@ def known_material(data: FormulaSet, code: str) -> str | None:
         return None
 
 
-def detail(look: Look, labels: np.ndarray, chosen: list[int]) -> None:
-    """The panel beside the map: the last material chosen and its nearest, or what to do."""
-    if not chosen:
+def detail(look: Look, cards: Sequence[Card], labels: np.ndarray, selected: Sequence[str]) -> None:
+    """The panel beside the map: the last point chosen and its nearest, or what to do."""
+    index_of = look.run.data.material_index
+    chosen = [index_of[code] for code in selected if code in index_of]
+    if selected and selected[-1] not in index_of:
+        formula_detail(look, selected[-1].removeprefix(FORMULA))
+    elif not chosen:
         st.write("Click a point, or search for a code or an INCI name, to see the material here.")
         return
-    index = chosen[-1]
+    else:
+        material_detail(look, cards, labels, chosen[-1])
+    if chosen:
+        st.button(
+            f"Put {'it' if len(chosen) == 1 else f'the {len(chosen):,} selected'} into the basket", on_click=add_to_basket,
+            args=([look.run.data.materials[i] for i in chosen],), icon=":material/add_shopping_cart:",
+        )  # fmt: skip
+    if len(chosen) > 1:
+        st.caption(f"{len(chosen):,} materials are selected; this is the last of them.")
+        table = look.facts.iloc[chosen][["material", "inci", "function", "support"]]
+        st.dataframe(table.rename(columns={"inci": "INCI name", "support": "training formulas"}), hide_index=True, height=220)
+
+
+def material_detail(look: Look, cards: Sequence[Card], labels: np.ndarray, index: int) -> None:
+    """What is known of one material, and the nearest to it."""
     row = look.facts.iloc[index]
     st.subheader(plain(row["material"]), anchor=False)
     if row["inci"]:
         st.text(row["inci"])
-    cluster = "none" if labels[index] == NO_CLUSTER else str(labels[index] + 1)
+    cluster = "none" if labels[index] == NO_CLUSTER else cluster_name(cards[labels[index]])
     st.text(
         f"function: {row['function'] or 'unknown'}\ncluster: {cluster}\n"
         f"training formulas: {row['support']:,}\namounts there: {amount_range(row['low'], row['high'])}"
     )
     if row["support"] == 0:
         st.warning("In no training formula: it still stands where it started, and its place means nothing.")
-    else:
-        if caution(row["support"]):
-            st.caption("A rare material: so few formulas hardly train its vector.")
-        nearest(look, index)
-    address = {"run": look.run.id, "step": from_url("step"), "material": row["material"]}
-    link("similar", "Similar materials", **address)
-    if len(chosen) > 1:
-        st.caption(f"{len(chosen):,} materials are selected; this is the last of them.")
-        table = look.facts.iloc[chosen][["material", "inci", "function", "support"]]
-        st.dataframe(table.rename(columns={"inci": "INCI name"}), hide_index=True, height=220)
+    elif caution(row["support"]):
+        st.caption("A rare material: so few formulas hardly train its vector.")
+    nearest(look, index)
+    link("similar", "Similar materials", run=look.run.id, step=from_url("step"), material=row["material"])
 
 
 def nearest(look: Look, index: int) -> None:
-    """The nearest materials in the original space; the page Similar says more of each."""
-    found = neighbours(look.vectors, index, NEAREST_SHOWN, "euclidean", among=look.trained)
+    """The materials that act most like it; the page Similar says what speaks for each."""
+    if not (look.run.path / "model").is_dir():
+        return
+    found = similarity(look.run).neighbours(index, NEAREST_SHOWN, among=look.trained)
     rows = look.facts.iloc[found.indices]
-    st.caption("Nearest in the original space (Euclidean distance)")
+    st.caption("Acts most like it, by all evidence (distance: 0 = the same)")
     st.dataframe(
         pd.DataFrame({"material": rows["material"], "distance": found.distances, "INCI name": rows["inci"]}),
         hide_index=True, column_config={"distance": st.column_config.NumberColumn(format="%.3g")},
     )  # fmt: skip
 
 
+def cluster_name(card: Card) -> str:
+    """``Cluster 3: thickener`` as legends and lists show it."""
+    return f"Cluster {card.cluster + 1}" + (f": {card.name}" if card.name else "")
+
+
+def make_cards(look: Look, labels: np.ndarray, space: str, method: str, count: int) -> tuple[list[Card], str]:
+    """A card a cluster, and the name of their effect on the property with its unit."""
+    effect, unit = effects_of(look.run)
+    stability = None
+    asked = st.toggle(
+        "How stable the clusters are over the run's models", value=len(labels) <= FEW and space == "learned", disabled=space != "learned",
+        help="Groups each model's own vectors in the same way; 1 = the cluster comes back whole in every model.",
+    )  # fmt: skip
+    if asked and space == "learned" and method and len(others := member_clusters(look, method, count)):
+        stability = cluster_stability(labels, others)
+    cards = cluster_cards(look.run.data, points_of(look, space), labels, effect, stability)
+    return cards, f"1 weight-% more changes {look.run.settings.property} by ({unit})"
+
+
+def select_cluster(codes: dict[int, list[str]], key: str) -> None:
+    """Select on the map the materials of the rows that are chosen in the table."""
+    rows = st.session_state[key].selection.rows
+    steer("map", selected=[code for row in rows for code in codes.get(row, [])])
+
+
+def show_clusters(look: Look, cards: Sequence[Card], labels: np.ndarray, effect_name: str, selected: Sequence[str]) -> None:
+    """The table of clusters; a row selects its materials on the map, and the map's selection is counted in it."""
+    index = look.run.data.material_index
+    inside = np.array([labels[index[code]] for code in selected if code in index], dtype=int)
+    table = cards_table(cards, effect_name)
+    table.insert(3, "selected", [int((inside == card.cluster).sum()) for card in cards])
+    table = table.dropna(axis="columns", how="all")
+    if not (table["name"] != "").any():
+        table = table.drop(columns=["name", "what stands out"])
+    codes = {card.cluster: [look.run.data.materials[i] for i in np.flatnonzero(labels == card.cluster)] for card in cards}
+    key = f"cards {look.key} {len(cards)}"
+    st.dataframe(
+        table, hide_index=True, on_select=lambda: select_cluster(codes, key), selection_mode="multi-row", key=key,
+        column_config={
+            "name": st.column_config.TextColumn(help="From functions, name parts and formula types that stand out in it."),
+            "centre": st.column_config.TextColumn(help="The material nearest to the mean of the cluster."),
+            "stability": st.column_config.NumberColumn(format="%.2f", help="1 = comes back whole in every model of the run."),
+            "selected": st.column_config.NumberColumn(help="How many of the materials selected on the map lie in it."),
+            effect_name: st.column_config.NumberColumn(format="%.2g", help="Predicted, mean over models, materials and mixtures."),
+            "typical formulas": st.column_config.TextColumn(help="Those that hold the most of it."),
+        },
+    )  # fmt: skip
+    st.caption("Choose rows to select their materials on the map.")
+    downloads(table, f"clusters-{look.run.id}", key="clusters")
+
+
 start_page(
     "Materials",
-    "Each point is a raw material, drawn from the vector that the model learned for it; points close together "
-    "did similar work in predicting the property.",
+    "Each point is a raw material, drawn from the vector that the model learned for it or from how it is used; points "
+    "close together are alike in that.",
 )
 with show_errors():
     run_column, step_column = st.columns([3, 1])
@@ -134,40 +215,56 @@ with show_errors():
     with step_column:
         step = choose_step(run)
     look = look_at(run, step)
-    method_column, number_column, picture_column = st.columns([1.1, 1, 1.9])
-    labels, about_clusters = choose_clusters(look, method_column, number_column)
-    kind = "axes"  # up to 2 entries are drawn as they are
-    if run.settings.n_entries > 2:
-        with picture_column:
-            kind = choose_picture()
-    drawn = picture(look, kind)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        known = spaces(run) if (run.path / "model").is_dir() else {"learned": ""}
+        space = choice("Space", list(known), "space", SPACES, "; ".join(known.values()))
+        kind = "axes"  # up to 2 entries are drawn as they are
+        if points_of(look, space).shape[1] > 2:
+            kind = choice(
+                "Picture", list(PICTURES) if space == "learned" else ["PCA", "UMAP"], "picture", PICTURES,
+                "PCA turns the vectors so that the directions of largest spread are seen; distances stay comparable. UMAP "
+                "keeps neighbours together; distances between its groups mean little. Entries shows raw numbers.",
+            )  # fmt: skip
+        labels, about_clusters, method, count = choose_clusters(look, space)
+        linear = space == "learned" and kind != "UMAP"
+        formulas = linear and st.toggle(
+            "Formulas too", value=from_url("formulas") == "yes", key="formulas",
+            on_change=lambda: to_url(formulas="yes" if st.session_state["formulas"] else None),
+            help="Each formula at the mean of its materials by amount; only linear pictures have a place for it.",
+        )  # fmt: skip
+    kept = choose_filters(look, labels)
+    drawn = picture(look, kind, space)
     wanted = from_url("material")
     if wanted is not None:
         wanted = known_material(run.data, wanted)
-    carried = carry(payload_of(look, drawn, kind, labels), key="map")
+    st.caption(about_clusters)
+    cards, effect_name = make_cards(look, labels, space, method, count)
+    carried = carry(
+        catalogue_payload(look, drawn, kind, space, labels, [cluster_name(card) for card in cards], kept, bool(formulas)), key="map"
+    )
 
 
 @st.fragment
 @show_errors()
 def explore() -> None:
-    """The map and the panel: a click reruns these alone."""
-    map_column, panel = st.columns([2.6, 1])
-    with map_column:
-        events = scatter(
-            carried, key="map", height=560, selected=[wanted] if wanted else [], label="Map of material vectors",
-            caption=f"{run.id}, step {look.step:,}",
-        )
-        axes = list(events.axes) or list(range(min(2, len(drawn.axes))))
-        st.caption(faithfulness_sentence(look, drawn.coordinates[:, axes]))
-        if drawn.explained is not None and drawn.explained[0] > ONE_DIRECTION:
-            st.caption(
-                f"{drawn.explained[0]:.0%} of the spread lies along one direction: one number says nearly all that this "
-                "model learned of a material."
-            )
-    chosen = [run.data.material_index[code] for code in events.selected if code in run.data.material_index]
-    to_url(material=run.data.materials[chosen[-1]] if chosen else None)
-    with panel, st.container(border=True):
-        detail(look, labels, chosen)
+    """The map, the panel, the clusters and the basket: a click reruns these alone."""
+    with st.container(horizontal=True):
+        with st.container(width="stretch"):
+            events = scatter(
+                carried, key="map", height=560, selected=[wanted] if wanted else [], label=f"Map of materials: {known[space] or 'learned vectors'}",
+                caption=f"{run.id}, step {look.step:,}", axes=list(range(min(2, len(drawn.axes)))),
+            )  # fmt: skip
+        with st.container(border=True, width=PANEL):
+            detail(look, cards, labels, events.selected)
+    axes = list(events.axes) or list(range(min(2, len(drawn.axes))))
+    st.caption(faithfulness_sentence(look, drawn.coordinates[:, axes], space))
+    if drawn.explained is not None and drawn.explained[0] > ONE_DIRECTION:
+        st.caption(f"{drawn.explained[0]:.0%} of the spread lies along one direction: one number says nearly all of a material here.")
+    codes = [code for code in events.selected if code in run.data.material_index]
+    to_url(material=codes[-1] if codes else None)
+    show_basket(look)
+    st.subheader("Clusters", anchor=False)
+    show_clusters(look, cards, labels, effect_name, events.selected)
 
 
 explore()
@@ -175,18 +272,6 @@ with show_errors():
     untrained = int((~look.trained).sum())
     if untrained:
         st.caption(
-            f"{untrained:,} hollow points are in no training formula: they stand where the random start put them, "
-            "and their place means nothing."
+            f"{untrained:,} hollow points are in no training formula: in the learned space they stand where the random start "
+            "put them, and their place means nothing."
         )
-    st.subheader("Clusters", anchor=False)
-    st.caption(about_clusters)
-    summary = cluster_summary(labels, look.facts["function"].to_numpy())
-    summary["cluster"] += 1
-    st.dataframe(
-        summary if (summary["function"] != "").any() else summary[["cluster", "size"]], hide_index=True,
-        column_config={
-            "size": "materials", "function": "function that stands out",
-            "share_in_cluster": st.column_config.NumberColumn("its share in the cluster", format="percent"),
-            "share_in_all": st.column_config.NumberColumn("its share among all clustered", format="percent"),
-        },
-    )  # fmt: skip

@@ -1,31 +1,52 @@
-"""The neighbours of one material in the original space, and the formulas that it shares with them."""
+"""The materials that act like one, with what speaks for each; two spaces, groups, ways, singular ones."""
 
 from __future__ import annotations
 
-import re
-
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from matrep_core.errors import NotThere
 from matrep_core.limits import MAX_NEIGHBOURS
-from matrep_core.views.export import spreadsheet_csv
+from matrep_core.similarity.functions import acts_differently, function_distances
+from matrep_core.similarity.groups import Web, group_neighbours, hubs, path_between, singular, web_of
+from matrep_core.similarity.ranking import BY, Similarity
 from matrep_core.views.facts import RARE
-from matrep_core.views.neighbours import METRICS, compared_formulas, neighbour_table, neighbours, relative_length
+from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas, neighbours, relative_length
 from matrep_ui.charts import with_unit
-from matrep_ui.looking import Look, amount_range, caution, look_at, material_label
+from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list, signed
+from matrep_ui.looking import Look, amount_range, finder, look_at, material_label, similarity
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.taking import downloads
 
 CAUTION = (
-    "Distance in one run is weak evidence. Two trainings that differ only in their seed agreed on 22 to 38 % of the "
-    "five nearest, on the data sets that MatRep was measured with. Take a neighbour as a question for the laboratory."
+    "A ranking is evidence, not proof. The columns say what speaks for a neighbour and what does not: read them before "
+    "you order a sample."
 )
-
-NAMES = {
-    "inci": "INCI name", "same_function": "same function", "support": "support (training formulas)",
-    "low": "least amount (weight-%)", "high": "largest amount (weight-%)", "shared_formulas": "shared formulas",
-}  # fmt: skip
 SHORT = 0.25  # of the median length
+VIEWS = {
+    "list": "Neighbours", "spaces": "Two spaces", "group": "Group or pasted list", "way": "Way to another",
+    "ends": "Near nothing, near everything",
+}  # fmt: skip
+TYPICAL = 3  # training formulas, from which on a material takes part in ways and in what is near nothing
+
+
+def found_material(look: Look) -> None:
+    """A search over names, with a button for each material that it finds; choosing one writes the address."""
+    text = st.text_input(
+        "Find by code, INCI name, synonym, CAS number or function", key="find", placeholder="Typing errors are forgiven"
+    )
+    if not text:
+        return
+    hits = finder(look.run).search(text, 8)
+    if not hits:
+        st.caption("Nothing is written like that. Try a part of the name, or look in the list beside.")
+    with st.container(horizontal=True):
+        for hit in hits:
+            code = look.run.data.materials[hit.index]
+            label = material_label(look.facts, hit.index)
+            label += f" ({hit.field}: {hit.text})" if hit.field not in ("code", "inci") else ""
+            st.button(plain(label[:80]), key=f"hit {code}", on_click=to_url, kwargs={"material": code})
 
 
 def choose_material(look: Look) -> int | None:
@@ -41,7 +62,7 @@ def choose_material(look: Look) -> int | None:
 
 
 def about(look: Look, query: int) -> None:
-    """What is known of the material asked for, and how far its own vector can be trusted."""
+    """What is known of the material asked for, and how far what is learned of it can be trusted."""
     row = look.facts.iloc[query]
     formulas = look.run.data.support[query]
     facts = [
@@ -53,42 +74,16 @@ def about(look: Look, query: int) -> None:
     st.text(" · ".join([row["inci"]] * bool(row["inci"]) + [f"{name}: {value}" for name, value in facts]))
     if row["support"] == 0:
         st.warning(
-            "No training formula contains this material. Its vector is still the random start, so its neighbours "
-            "mean nothing.",
+            "No training formula contains this material. Its vector is still the random start, so learned vectors and "
+            "predicted changes mean nothing; only its use in formulas speaks.",
             icon=":material/block:",
         )
     elif row["support"] <= RARE:
         st.warning(
             f"Only {row['support']} training formula{'s contain' if row['support'] > 1 else ' contains'} this material: "
-            "its vector is hardly trained, and its neighbours say little.",
+            "what is learned of it, and its usual amount, are hardly known.",
             icon=":material/warning:",
         )
-
-
-def exported(look: Look, table: pd.DataFrame) -> pd.DataFrame:
-    """The table as it leaves: columns named in words, every figure with its unit, no column without content."""
-    order = ["material", "inci", "function", "same_function", "distance", "support", "caution", "low", "high"]
-    table = table.assign(caution=[caution(int(support)) for support in table["support"]])
-    if not (look.facts["function"] != "").any():
-        order = [name for name in order if "function" not in name]
-    if not (look.facts["inci"] != "").any():
-        order.remove("inci")
-    return table[[*order, "shared_formulas"]].rename(columns=NAMES)
-
-
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The exported table with the amounts in one narrow column, and cautions only where there are any."""
-    low, high = table.pop(NAMES["low"]), table.pop(NAMES["high"])
-    if not table["caution"].any():
-        table = table.drop(columns="caution")
-    table.insert(len(table.columns) - 1, "amounts (weight-%)", [amount_range(a, b, unit="") for a, b in zip(low, high)])
-    return table
-
-
-def file_name(look: Look, query: int) -> str:
-    """A file name that any system takes, whatever the material is called."""
-    code = re.sub(r"[^A-Za-z0-9-]+", "_", look.run.data.materials[query]).strip("_")[:40] or "material"
-    return f"similar-{code}-{look.run.id}.csv"
 
 
 def short_vector(look: Look, query: int, metric: str) -> str:
@@ -100,6 +95,91 @@ def short_vector(look: Look, query: int, metric: str) -> str:
         f"This material's vector is short ({length:.0%} of the median length), so its direction, which is all that the "
         "cosine distance compares, is uncertain. Look at the Euclidean distance too."
     )
+
+
+def choose_ranking() -> tuple[str, str]:
+    """The ranking and, for the learned vectors, the metric; the ranking lives in the address."""
+    by_column, metric_column = st.columns([2, 1])
+    start = from_url("by") if from_url("by") in BY else "fused"
+    by = str(by_column.segmented_control(
+        "Similar by", list(BY), format_func=BY_NAMES.get, default=start, required=True, key="by",
+        on_change=lambda: to_url(by=st.session_state["by"]),
+    ))  # fmt: skip
+    metric = "cosine"
+    if by == "code":
+        metric = str(metric_column.segmented_control(
+            "Distance", list(METRICS), required=True, default="euclidean" if run.settings.n_entries == 1 else "cosine",
+            key=f"metric {run.settings.n_entries == 1}", help="; ".join(f"{name}: {text}" for name, text in METRICS.items()),
+        ))  # fmt: skip
+    st.caption(BY_MEANING[by])
+    return by, metric
+
+
+def show_neighbours(look: Look, ranks: Similarity, query: int) -> None:
+    """The list of neighbours with their evidence, and the formulas side by side of the row that is chosen."""
+    by, metric = choose_ranking()
+    count_column, least_column, toggle_column, function_column = st.columns([0.8, 1, 1.4, 1.2], vertical_alignment="bottom")
+    count = int(count_column.number_input("Neighbours", 1, MAX_NEIGHBOURS, 20))
+    all_too = toggle_column.toggle("Also name materials that never trained", help="Nothing is learned of them.")
+    least = int(least_column.number_input(
+        "In at least so many formulas", 1, max(1, int(look.run.support.max())), 1, disabled=all_too,
+        help="Leaves out materials that fewer training formulas contain.",
+    ))  # fmt: skip
+    counted = by == "fused" and bool(ranks.functions[1]) and function_column.toggle(
+        "Known functions count", value=True, help="Materials of the same function come nearer; unknown counts half."
+    )
+    among = None if all_too else look.run.support >= least
+    if by == "code" and look.step != look.run.kept_step:
+        found = neighbours(look.vectors, query, count, metric, among)
+    else:
+        found = ranks.neighbours(query, count, by, metric, among, functions=counted)
+    table = evidence_of(look, ranks, found)
+    st.info(CAUTION, icon=":material/info:")
+    all_of = "of all materials" if all_too else "of the trained materials"
+    if least > 1 and not all_too:
+        all_of = f"of the materials in at least {least:,} training formulas"
+    how = f"by {metric} distance of the learned vectors" if by == "code" else f"by {BY_NAMES[by].lower()}"
+    told = f"The {len(table):,} nearest {all_of} {how}. 0 = the same."
+    st.caption(" ".join([told, found.reason, short_vector(look, query, metric) if by == "code" else ""]))
+    others = listed(in_words(table, look), f"near {look.key} {query} {by} {metric} {count} {all_too} {least} {counted}")
+    downloads(exported(table, look), file_name("similar", look.run.data.materials[query], look.run), key="near")
+    if others is None or others >= len(found.indices):
+        st.caption("Choose a row to see the formulas that contain both materials.")
+        return
+    other = int(found.indices[others])
+    compare(look, query, other)
+    onwards(look, other)
+
+
+def listed(table: pd.DataFrame, key: str) -> int | None:
+    """A table whose rows can be chosen, and the row chosen."""
+    prop = look.run.settings.property
+    chosen = st.dataframe(
+        table, hide_index=True, on_select="rerun", selection_mode="single-row", key=key,
+        height=min(560, 38 + 35 * len(table)),
+        column_config={
+            "material": st.column_config.TextColumn(pinned=True),
+            "distance": st.column_config.NumberColumn(format="%.3g"),
+            "training formulas": st.column_config.NumberColumn(help="Training formulas that contain it."),
+            "amounts (weight-%)": st.column_config.TextColumn(help="In training formulas."),
+            "named by": st.column_config.TextColumn(help="In how many models it is one of the 10 nearest learned vectors."),
+            "held since": st.column_config.TextColumn(help="The training step since which it has been one of the 10 nearest in the main model."),
+            f"swap changes {prop} by": st.column_config.TextColumn(
+                help="Predicted, where it takes this material's place at the same weight-%: mean over formulas, ± spread over models."
+            ),
+            "at worst by": st.column_config.TextColumn(help="The largest predicted change in any of these formulas."),
+            "together": st.column_config.TextColumn(help="Materials that replace each other seldom stand in one formula."),
+            "swapped in formulas": st.column_config.TextColumn(help="Two formulas that are alike but for this swap."),
+        },
+    ).selection.rows  # fmt: skip
+    return chosen[0] if chosen else None
+
+
+def onwards(look: Look, other: int) -> None:
+    """Where the chosen material leads."""
+    code = look.run.data.materials[other]
+    st.button("Neighbours of the chosen one", on_click=to_url, kwargs={"material": code}, icon=":material/join_inner:")
+    link("materials", "The chosen one on the map", run=look.run.id, step=from_url("step"), material=code)
 
 
 def compare(look: Look, query: int, other: int) -> None:
@@ -133,10 +213,135 @@ def compare(look: Look, query: int, other: int) -> None:
     )  # fmt: skip
 
 
+def show_spaces(look: Look, ranks: Similarity, query: int) -> None:
+    """The nearest by what was learned beside the nearest by functions, and where the two disagree."""
+    if not ranks.functions[1]:
+        st.info("The materials table names no function. Upload a materials.csv with a column function to see this.", icon=":material/info:")
+        return
+    among = look.trained
+    learned = ranks.neighbours(query, 12, among=among, functions=False)
+    jaccard = function_distances(ranks.functions[0], query)
+    fused = ranks.distances(query, functions=False)
+    fused[query] = np.inf
+    known = np.flatnonzero(among & np.isfinite(jaccard) & (np.arange(len(jaccard)) != query))
+    by_function = known[np.lexsort((fused[known], jaccard[known]))][:12]
+    left, right = st.columns(2)
+    with left:
+        st.subheader("What was learned", anchor=False)
+        st.caption("All evidence but the functions: distance 0 = the same.")
+        st.dataframe(short_list(look, learned.indices, "distance", learned.distances), hide_index=True,
+                     column_config={"distance": st.column_config.NumberColumn(format="%.3g")})  # fmt: skip
+    with right:
+        st.subheader("What the functions say", anchor=False)
+        st.caption(f"{len(ranks.functions[1]):,} functions as ones and zeros: 0 = the same functions, 1 = none in common.")
+        if len(by_function):
+            st.dataframe(short_list(look, by_function, "function distance", jaccard[by_function]), hide_index=True,
+                         column_config={"function distance": st.column_config.NumberColumn(format="%.2f")})  # fmt: skip
+        else:
+            st.write("This material has no known function. Add it to the materials table.")
+    st.subheader("Where they disagree", anchor=False)
+    same = known[jaccard[known] == 0]
+    same = same[np.argsort(-look.run.support[same], kind="stable")][:60]
+    asked = Neighbours(query, "fused", same, fused[same])
+    left, right = st.columns(2)
+    with left:
+        st.write("**Same function, acts differently**: the largest predicted change on a swap.")
+        table = evidence_of(look, ranks, asked) if len(same) else None
+        places = acts_differently(jaccard, table["change_mean"].to_numpy(), list(same), 8) if table is not None else []
+        if table is None or not places:
+            st.caption("No other trained material has exactly these functions.")
+        else:
+            rows = table.iloc[[int(np.flatnonzero(same == place)[0]) for place in places]]
+            st.dataframe(disagreement(rows, look), hide_index=True)
+    with right:
+        st.write("**Other function, acts alike**: near by all evidence.")
+        other = ranks.neighbours(query, 60, among=among & (jaccard == 1), functions=False)
+        other = Neighbours(query, "fused", other.indices[:8], other.distances[:8])
+        if len(other.indices):
+            st.dataframe(disagreement(evidence_of(look, ranks, other), look), hide_index=True)
+        else:
+            st.caption("No trained material of another function is known.")
+
+
+def disagreement(rows: pd.DataFrame, look: Look) -> pd.DataFrame:
+    """Where the spaces disagree, in four columns."""
+    unit = rows["change_unit"].iloc[0]
+    return pd.DataFrame(
+        {
+            "material": rows["material"], "function": rows["function"], "distance": rows["distance"].round(3),
+            f"swap changes {look.run.settings.property} by": [signed(change, unit) for change in rows["change_mean"]],
+            "training formulas": rows["support"],
+        }
+    )  # fmt: skip
+
+
+def show_group(look: Look, ranks: Similarity, query: int) -> None:
+    """The materials near to a whole group, which may be pasted from a sheet."""
+    st.write("Name several materials, or paste a column of a sheet: the list shows what is near to all of them together.")
+    text = st.text_area(
+        "Codes, INCI names or CAS numbers, one a line", key="pasted", height=140,
+        placeholder="one a line, or separated by tabs or semicolons",
+    )  # fmt: skip
+    group, unknown = finder(look.run).paste(text)
+    if unknown:
+        st.warning(plain(f"Not known, or not of one material alone: {', '.join(unknown[:20])}"), icon=":material/help:")
+    if not group:
+        st.caption("No material is named yet. The one that is chosen above counts too once you name another.")
+        return
+    if query not in group and st.toggle("Count the material above too", value=True):
+        group = [query, *group]
+    found = group_neighbours(ranks, group, 20, look.trained)
+    st.caption(f"Near to {len(group):,} materials together: mean distance by all evidence, 0 = the same as all of them.")
+    table = short_list(look, found.indices, "mean distance", found.distances)
+    chosen = listed(table, f"group {look.key} {group}")
+    downloads(table, file_name("near-group", look.run.data.materials[group[0]], look.run), key="group")
+    if chosen is not None:
+        onwards(look, int(found.indices[chosen]))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing every pair of materials …")
+def _web(key: str, _points: np.ndarray, _among: np.ndarray) -> Web:
+    return web_of(_points, _among)
+
+
+def show_way(look: Look, ranks: Similarity, query: int) -> None:
+    """The chain of near materials that leads from the chosen one to another."""
+    index = look.run.data.material_index
+    end = st.selectbox(
+        "Way to", look.run.data.materials, index=None, key="way to", placeholder="Type to search",
+        format_func=lambda code: material_label(look.facts, index[code]),
+    )  # fmt: skip
+    if end is None:
+        st.caption("Choose a second material: the steps between the two appear here, each to a near material.")
+        return
+    among = (look.run.support >= TYPICAL) | np.isin(np.arange(len(index)), [query, index[end]])
+    way, steps = path_between(_web(f"{look.key} {query} {end}", ranks.fused_points, among), query, index[end])
+    table = short_list(look, np.array(way), "step (distance)", np.array([np.nan, *steps]))
+    st.caption(f"{len(way) - 1:,} steps over materials of at least {TYPICAL} training formulas. A long step is a gap.")
+    st.dataframe(table, hide_index=True, column_config={"step (distance)": st.column_config.NumberColumn(format="%.3g")})
+    downloads(table, file_name("way", look.run.data.materials[query], look.run), key="way")
+
+
+def show_ends(look: Look, ranks: Similarity) -> None:
+    """Singular materials and hubs."""
+    web = _web(f"{look.key} {TYPICAL}", ranks.fused_points, look.run.support >= TYPICAL)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Near nothing", anchor=False)
+        st.caption(f"Of materials in at least {TYPICAL} training formulas: even the fifth nearest is far. Nothing replaces them.")
+        alone, far = singular(web, 15)
+        st.dataframe(short_list(look, alone, "fifth nearest at", far), hide_index=True,
+                     column_config={"fifth nearest at": st.column_config.NumberColumn(format="%.3g")})  # fmt: skip
+    with right:
+        st.subheader("Near everything", anchor=False)
+        st.caption("Named among the 10 nearest by most others: average materials, whose nearness says little.")
+        common, named = hubs(web, 15)
+        st.dataframe(short_list(look, common, "named by", named), hide_index=True)
+
+
 start_page(
     "Similar",
-    "The materials whose learned vectors lie nearest to one that you choose, measured in the original space and not "
-    "in a picture.",
+    "The materials that act most like one that you choose, each with what speaks for it and what does not.",
 )
 with show_errors():
     run_column, step_column = st.columns([3, 1])
@@ -144,57 +349,32 @@ with show_errors():
         run = choose_run()
     with step_column:
         look = look_at(run, choose_step(run))
-    material_column, metric_column, count_column = st.columns([2.6, 1, 0.8])
+    material_column, find_column = st.columns(2)
     with material_column:
         query = choose_material(look)
-    metric = metric_column.segmented_control(
-        "Distance", list(METRICS), required=True, default="euclidean" if run.settings.n_entries == 1 else "cosine",
-        key=f"metric {run.settings.n_entries == 1}", help="; ".join(f"{name}: {text}" for name, text in METRICS.items()),
-    )  # fmt: skip
-    count = int(count_column.number_input("Neighbours", 1, MAX_NEIGHBOURS, 20))
+    with find_column:
+        found_material(look)
     if query is None:
-        st.info("Type or pick a material above; its neighbours appear here.", icon=":material/search:")
+        st.info("Type or pick a material above; what acts like it appears here.", icon=":material/search:")
         link("materials", "Or choose one on the map", run=run.id, step=from_url("step"))
         st.stop()
-
     about(look, query)
-    least_column, toggle_column = st.columns([1, 2.6], vertical_alignment="bottom")
-    all_too = toggle_column.toggle(
-        "Also name materials that never trained", help="Their vectors are still the random start."
-    )
-    least = int(least_column.number_input(
-        "In at least so many formulas", 1, max(1, int(run.support.max())), 1, disabled=all_too,
-        help="Leaves out materials that fewer training formulas contain; rare ones are near each other by accident.",
-    ))  # fmt: skip
-    found = neighbours(look.vectors, query, count, str(metric), among=None if all_too else run.support >= least)
-    table = exported(look, neighbour_table(run.data, found, look.facts))
-    st.info(CAUTION, icon=":material/info:")
-    all_of = "of all materials" if all_too else "of the trained materials"
-    if least > 1 and not all_too:
-        all_of = f"of the materials in at least {least:,} training formulas"
-    told = [f"The {len(table):,} nearest {all_of} by {metric} distance."]
-    st.caption(" ".join([*told, found.reason, short_vector(look, query, str(metric))]))
-    chosen = st.dataframe(
-        shown(table.copy()), hide_index=True, on_select="rerun", selection_mode="single-row",
-        key=f"near {look.key} {query} {metric} {count} {all_too} {least}", height=min(560, 38 + 35 * len(table)),
-        column_config={
-            "distance": st.column_config.NumberColumn(f"{metric} distance", format="%.3g"),
-            NAMES["support"]: st.column_config.NumberColumn("support", help="Training formulas that contain it."),
-            "amounts (weight-%)": st.column_config.TextColumn(help="In training formulas."),
-            NAMES["shared_formulas"]: st.column_config.NumberColumn(help="Formulas that contain both materials."),
-        },
-    ).selection.rows  # fmt: skip
-    st.download_button(
-        "Export as CSV", spreadsheet_csv(table), file_name(look, query), "text/csv", on_click="ignore",
-        icon=":material/download:",
+    ranks = similarity(run)
+    if look.step != run.kept_step:
+        st.caption(
+            f"All but the learned vectors belongs to the kept step {run.kept_step:,}; these are of step {look.step:,}."
+        )
+    view = st.segmented_control(
+        "Show", list(VIEWS), format_func=VIEWS.get, default=from_url("view") if from_url("view") in VIEWS else "list",
+        required=True, key="view", on_change=lambda: to_url(view=st.session_state["view"]),
     )  # fmt: skip
-    if not chosen or chosen[0] >= len(found.indices):
-        st.caption("Choose a row to see the formulas that contain both materials.")
+    if view == "list":
+        show_neighbours(look, ranks, query)
+    elif view == "spaces":
+        show_spaces(look, ranks, query)
+    elif view == "group":
+        show_group(look, ranks, query)
+    elif view == "way":
+        show_way(look, ranks, query)
     else:
-        other = int(found.indices[chosen[0]])
-        compare(look, query, other)
-        code = run.data.materials[other]
-        st.button(
-            "Neighbours of the chosen one", on_click=to_url, kwargs={"material": code}, icon=":material/join_inner:"
-        )  # a link to the page that it is on would leave the address as it is
-        link("materials", "The chosen one on the map", run=run.id, step=from_url("step"), material=code)
+        show_ends(look, ranks)

@@ -30,7 +30,7 @@ class Member(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Models:
     """The models of one run over the same materials, and the scale that they predict on."""
 
     members: Sequence[Member]
@@ -83,7 +83,7 @@ def probe_formulas(parts: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(training, PROBES, replace=False))
 
 
-def fingerprints(ensemble: Ensemble, probes: csr_array) -> np.ndarray:
+def fingerprints(ensemble: Models, probes: csr_array) -> np.ndarray:
     """(K, M, P) float32: for each member the change of its scaled prediction for one weight-% more of a material.
 
     ``probes`` is (P, M) amounts in weight-%. To first order: the model's gradient at the probe's mixture
@@ -119,7 +119,7 @@ class SwapEffect:
     relative: bool
 
 
-def swap_effects(ensemble: Ensemble, formulas: csr_array, material: int, others: np.ndarray) -> SwapEffect:
+def swap_effects(ensemble: Models, formulas: csr_array, material: int, others: np.ndarray) -> SwapEffect:
     """Predict the swap of ``material`` for each of ``others`` (B,) int in the (R, M) ``formulas`` that contain it.
 
     At most MOST_FORMULAS of them are asked, evenly chosen. On a log scale changes are shares of the value,
@@ -147,11 +147,17 @@ def swap_effects(ensemble: Ensemble, formulas: csr_array, material: int, others:
     return SwapEffect(shown(mean.mean(axis=0)), shown(worst), spread, len(amounts), relative)
 
 
-def _values(ensemble: Ensemble, member: Member, mixtures: np.ndarray) -> np.ndarray:
-    targets = regress(
-        ensemble.inputs(mixtures), member.regressor, ensemble.layout, ensemble.settings.hidden_activation
-    )
-    return ensemble.scale.to_value(targets)
+def scaled_predictions(ensemble: Models, member: Member, formulas: csr_array) -> np.ndarray:
+    """(R,) one member's scaled predictions of (R, M) ``formulas`` in weight-%."""
+    return _targets(ensemble, member, AMOUNT_UNIT * (formulas @ member.vectors.astype(np.float64)))
+
+
+def _targets(ensemble: Models, member: Member, mixtures: np.ndarray) -> np.ndarray:
+    return regress(ensemble.inputs(mixtures), member.regressor, ensemble.layout, ensemble.settings.hidden_activation)
+
+
+def _values(ensemble: Models, member: Member, mixtures: np.ndarray) -> np.ndarray:
+    return ensemble.scale.to_value(_targets(ensemble, member, mixtures))
 
 
 def effect_per_percent(fingerprint: np.ndarray, scale: TargetScale, targets: np.ndarray) -> np.ndarray:

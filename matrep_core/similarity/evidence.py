@@ -10,10 +10,10 @@ import pandas as pd
 from matrep_core.errors import RunBroken
 from matrep_core.model.problem import TargetScale
 from matrep_core.runs.store import Run
-from matrep_core.similarity.effects import Ensemble, Member, swap_effects
+from matrep_core.similarity.effects import Member, Models, effect_per_percent, probe_formulas, scaled_predictions, swap_effects
 from matrep_core.similarity.functions import function_distances, same_function
 from matrep_core.similarity.ranking import Similarity
-from matrep_core.views.facts import RARE
+from matrep_core.views.facts import caution
 from matrep_core.views.neighbours import Neighbours, Points, formulas_with, shared_counts
 
 NEAREST = 10  # a model names a material where it is among that many nearest by its vectors
@@ -27,7 +27,7 @@ def similarity_of(run: Run) -> Similarity:
         scale = TargetScale(**run.kept_model()[1]["target_scale"])
     except (KeyError, TypeError):
         raise RunBroken(f"{run.id}/model does not say on which scale it predicts.") from None
-    return Similarity(run.data, run.parts, Ensemble(members_of(run), run.settings, scale))
+    return Similarity(run.data, run.parts, Models(members_of(run), run.settings, scale))
 
 
 def members_of(run: Run) -> list[Member]:
@@ -85,13 +85,6 @@ def together(shared: int, uses: int, other_uses: int) -> str:
     return "often" if shared >= OFTEN * min(uses, other_uses) else "seldom"
 
 
-def caution(support: int) -> str:
-    """What to say of a material that was hardly or never trained; "" for the others."""
-    if support == 0:
-        return "never trained"
-    return f"rare: {support} formula{'s' if support > 1 else ''}" if support <= RARE else ""
-
-
 EVIDENCE = (
     "material", "inci", "function", "distance", "same_function", "function_distance", "support", "low", "high", "caution",
     "members_naming", "members_asked", "since_step", "change_mean", "change_worst", "change_spread", "change_unit",
@@ -145,3 +138,11 @@ def evidence(
     return table[list(EVIDENCE)]
 
 
+
+
+def property_effects(similarity: Similarity, unit: str) -> tuple[np.ndarray, str]:
+    """(M,) what one weight-% more of each material does to the property by all members, and its unit: "%" or ``unit``."""
+    models, probes = similarity.ensemble, similarity.data.amounts[probe_formulas(similarity.parts)]
+    targets = np.mean([scaled_predictions(models, member, probes) for member in models.members], axis=0)
+    effect = effect_per_percent(similarity.fingerprints, models.scale, targets)
+    return (100 * effect, "%") if models.scale.kind == "log" else (effect, unit)

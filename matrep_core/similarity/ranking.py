@@ -15,7 +15,7 @@ import numpy as np
 from matrep_core.errors import SettingRefused
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.limits import MAX_NEIGHBOURS, Bound
-from matrep_core.similarity.effects import Ensemble, fingerprints, probe_formulas
+from matrep_core.similarity.effects import Models, fingerprints, probe_formulas
 from matrep_core.similarity.functions import function_distances, multi_hot
 from matrep_core.similarity.profiles import Swaps, amount_profiles, co_use, unit
 from matrep_core.views.facts import find_material
@@ -43,7 +43,7 @@ class Weights:
 class Similarity:
     """One run's materials, ready to be ranked against any of them. Computed once, held by the caller."""
 
-    def __init__(self, data: FormulaSet, parts: np.ndarray, ensemble: Ensemble, weights: Weights | None = None):
+    def __init__(self, data: FormulaSet, parts: np.ndarray, ensemble: Models, weights: Weights | None = None):
         self.data, self.parts, self.ensemble = data, parts, ensemble
         self.weights = weights or Weights()
         self.support = ensemble.members[0].support

@@ -52,3 +52,10 @@ def find_material(data: FormulaSet, code: str) -> int:
         shown = code if len(code) <= 80 else code[:80] + "…"
         raise NotThere(f"There is no material {shown!r} in {data.name}. Choose one from the list.")
     return data.material_index[code]
+
+
+def caution(support: int) -> str:
+    """What to say of a material that was hardly or never trained; "" for the others."""
+    if support == 0:
+        return "never trained"
+    return f"rare: {support} formula{'s' if support > 1 else ''}" if support <= RARE else ""
