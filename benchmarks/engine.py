@@ -22,13 +22,14 @@ import torch
 
 from benchmarks.dense_loop import DenseLoop
 from matrep_core.formulas.cosmetics import generate_cosmetics
+from matrep_core.evaluation.results import jobs_of
 from matrep_core.formulas.schema import FormulaSet, observations
 from matrep_core.model.fast import FastEngine, padded
 from matrep_core.model.problem import Problem, build_problem
 from matrep_core.runs.frames import FrameWriter, frame_steps
 from matrep_core.runs.store import Run
 from matrep_core.settings import TrainingSettings, from_recipe
-from matrep_core.study import ENTRIES, plan, run_study
+from matrep_core.study import ENTRIES, fit_many
 from matrep_core.training import build_engine, fit, pace_of, prepare
 
 SEED = 101
@@ -209,13 +210,13 @@ def equal_quality(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fo
 
 def whole_table(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, folder: str) -> None:
     """(c)"""
-    jobs = plan(Path(folder) / "study", settings, sizes.study_entries, ["tanh"], range(SEED, SEED + 3))
+    jobs = jobs_of(Path(folder) / "study", settings, sizes.study_entries, ["tanh"], range(SEED, SEED + 3))
     wall, cpu = time.perf_counter(), clock()
-    states = run_study(data, jobs, 2)
+    states = fit_many([prepare(job.path, data, job.settings) for job in jobs], 2)
     wall, cpu = time.perf_counter() - wall, clock() - cpu
-    assert all(status.state == "done" for _, status in states)
+    assert all(status.state == "done" for status in states)
     busy = f"; the machine gave {cpu / wall:.2f} of 2 cores, on two free ones about {cpu / 2:.1f} s" if cpu / wall < 1.8 else ""
-    steps = sum(status.step for _, status in states)
+    steps = sum(status.step for status in states)
     why = "every run trains twice (search, then all formulas) at batch 32; a larger batch errs more, see benchmarks recipe"
     line("c", f"{len(jobs)} runs with frames, two workers ({steps:,} steps, about as many to search)",
          f"{wall:.1f} s, {cpu:.1f} CPU s", judged(wall <= 10, "≤ 10 s", why) + busy)  # fmt: skip

@@ -62,6 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     study.add_argument("--entries", default="2,4,6,10,20,50,100", metavar="N,N,...", help="N_entries, separated by commas")
     study.add_argument("--activation", default="tanh", metavar="A,A,...", help="code activations: tanh, sigmoid, identity")
     study.add_argument("--splits", type=int, default=5, metavar="N", help="how many split seeds, counted from 0")
+    study.add_argument(
+        "--baselines", nargs="?", const="all", default="", metavar="B,B,...",
+        help="tune mean, ridge, kNN, SVR, random forest and gradient boosting on the same splits, or those that are named",
+    )  # fmt: skip
     study.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
     _add_settings(study, without={"n_entries", "code_activation", "seed"})
     _add_engine(study)
@@ -211,40 +215,32 @@ def _read_aloud(arguments: argparse.Namespace) -> Any:
 def _study(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from threading import Event
 
-    from matrep_core.limits import Bound
-    from matrep_core.study import in_words, plan, run_study, table
+    from matrep_core.evaluation.baselines import names
+    from matrep_core.evaluation.report import document_of, in_words
+    from matrep_core.study import make_study, plan_of, run_study
 
-    splits = int(Bound(1, 1_000).check("splits", arguments.splits))
-    workers = int(Bound(1, 64).check("workers", arguments.workers))
     try:
         entries = [int(word) for word in arguments.entries.split(",")]
     except ValueError:
         raise SettingRefused("entries", arguments.entries, "give whole numbers separated by commas, for example 2,10,50.") from None
-    settings = _settings(arguments)
-    jobs = plan(arguments.out, settings, entries, arguments.activation.split(","), range(splits))
     data = _read_aloud(arguments)
-    stop, ended = Event(), 0
+    baselines = names() if arguments.baselines == "all" else [name for name in arguments.baselines.split(",") if name]
+    plan = plan_of(data, _settings(arguments), entries, arguments.activation.split(","), arguments.splits, baselines)
+    study, stop, ended = make_study(arguments.out, data, plan), Event(), 0
 
-    def tell(run: Any, status: Any) -> None:
+    def tell(name: str, words: str) -> None:
         nonlocal ended
         ended += 1
-        words = status.state + (f": {status.message}" if status.message else "")
-        print(f"[{ended}] {run.id} {words}, step {status.step:,}, {status.seconds:.1f} s", file=sys.stderr, flush=True)
+        print(f"[{ended}] {name} {words}", file=sys.stderr, flush=True)
 
     before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        states = run_study(data, jobs, workers, engine=arguments.engine, stop=stop, ended=tell)
+        left = run_study(study, arguments.workers, engine=arguments.engine, stop=stop, ended=tell)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    rows, unit = table(jobs), data.property_named(settings.property).unit
-    unfinished = [{"run": str(job.path), "state": s.state, "message": s.message} for job, s in states if s.state != "done"]
-    document = {"study": str(arguments.out), "property": settings.property, "unit": unit, "rows": rows, "unfinished": unfinished}
-    text = in_words(rows, settings.property, unit) if rows else "No run of this study is done yet."
-    if unfinished:
-        text += f"\n{len(unfinished)} of {len(jobs)} runs are not done. The same command goes on with them:"
-        text += "".join(f"\n  {Path(each['run']).name}: {each['state']}. {each['message']}" for each in unfinished)
-    return document, text
+    document = document_of(study, left)
+    return document, in_words(document)
 
 
 def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

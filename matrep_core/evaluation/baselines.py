@@ -27,7 +27,7 @@ from matrep_core.views.cache import cache_path, content_key, read_cached, write_
 
 VERSION = 1  # of what a fit means; a new number makes cached predictions be computed again
 CANDIDATES = 24
-FEW_ROWS = 600  # measurements; up to here five inner folds, from here on three
+FEW_ROWS = 600  # measurements; up to here five inner folds, three beyond and for the slow trees
 TUNED_ROWS = 3_000  # measurements; larger sets are tuned on a sample of this size and fitted on all
 CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "amounts": lambda a: a,
@@ -88,7 +88,7 @@ def fit_baseline(
     inputs, target = _joined(amounts, conditions), np.asarray(target, np.float64)
     pipeline, grid = _pipeline(method, conditions.shape[1], seed)
     tuned = _sample(len(target), TUNED_ROWS, rng)
-    folds = min(5 if len(tuned) <= FEW_ROWS else 3, len(np.unique(groups[tuned])))
+    folds = min(5 if len(tuned) <= FEW_ROWS and method.tries == CANDIDATES else 3, len(np.unique(groups[tuned])))
     search = RandomizedSearchCV(
         pipeline, grid, n_iter=min(method.tries, len(ParameterGrid(grid))), scoring=_score, random_state=seed, refit=False, error_score="raise",
         cv=GroupKFold(folds, shuffle=True, random_state=seed),
