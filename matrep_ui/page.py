@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from matrep_core.errors import MatRepError, NotThere
-from matrep_core.runs.store import Run, RunSummary, artifacts_root, list_runs, open_run, runs_folder
+from matrep_core.runs.store import IN_STUDY, Run, RunSummary, artifacts_root, list_runs, open_run, run_path, summary
 
 PICTURES = Path(__file__).resolve().parent
 ROOT = PICTURES.parent
@@ -199,6 +199,8 @@ def choose_run() -> Run:
     root = artifacts_root()
     runs, broken = list_runs(root)
     runs = [run for run in runs if run.status.state != "queued"]
+    if (wanted := from_url("run")) and IN_STUDY in wanted and wanted not in [run.id for run in runs]:
+        runs.insert(0, summary(open_run(root, wanted)))  # a run of a study, which no list names
     for sentence in broken:
         st.warning(plain(sentence), icon=":material/broken_image:")
     if not runs:
@@ -212,7 +214,7 @@ def choose_run() -> Run:
     if chosen is None:
         raise NotThere(f"There is no run {_short(from_url('run'))}. Choose one from the list.")
     st.session_state["last run"] = chosen
-    stamp = (runs_folder(root) / chosen / "config.json").stat()
+    stamp = (run_path(root, chosen) / "config.json").stat()
     return _opened(root, chosen, (stamp.st_ino, stamp.st_mtime_ns))
 
 

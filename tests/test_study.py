@@ -21,7 +21,7 @@ from matrep_core.evaluation import results
 from matrep_core.evaluation.report import document_of, headline, in_words
 from matrep_core.evaluation.results import ALONE, LAST, PREDICTOR, VECTORS, Study, best_baseline, best_model, list_studies, open_study, table
 from matrep_core.runs.files import read_json, write_json
-from matrep_core.runs.store import Run
+from matrep_core.runs.store import Run, open_run
 from matrep_core.settings import from_recipe
 from matrep_core.study import fit_many, make_study, plan_of, run_study
 from matrep_core.training import prepare
@@ -338,3 +338,16 @@ def test_a_signal_stops_the_command_and_the_same_command_goes_on(data_folder, tm
     assert max(reached.values()) > 0
     again = subprocess.run([*words, "--json"], cwd=PROJECT, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0 and not json.loads(again.stdout)["unfinished"], again.stderr
+
+
+# Its runs, opened like any other ----------------------------------------------------------------------------
+
+
+def test_a_run_of_a_study_opens_by_both_names(small_cosmetics, tmp_path):
+    study = made(results.studies_folder(tmp_path) / "mine", small_cosmetics, entries=(2,), splits=1)
+    run_study(study)
+    run = open_run(tmp_path, "mine--tanh-n2-s0")
+    assert run.id == "mine--tanh-n2-s0" and run.status().state == "done" and run.vectors().shape[1] == 2
+    for wrong in ("mine--..", "mine--", "--tanh-n2-s0", "mine--nobody", "..--tanh-n2-s0", "mine/runs--tanh-n2-s0"):
+        with pytest.raises(NotThere):
+            open_run(tmp_path, wrong)

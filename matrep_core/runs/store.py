@@ -28,6 +28,7 @@ FORMAT = 2
 READABLE = (1, 2)
 PARTS = ("", "train", "validation", "eval")  # "" = the formula has no value of the property
 STATES = ("queued", "training", "stopped", "done", "failed", "lost")
+IN_STUDY = "--"  # between the id of a study and the name of one of its runs
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -320,11 +321,22 @@ def runs_folder(root: Path) -> Path:
     return Path(root) / "runs"
 
 
+def run_path(root: Path, run_id: str) -> Path:
+    """Where the run of that id lies: below runs/, or below a study for the id ``<study>--<run>``; raises NotThere."""
+    study, _, name = run_id.rpartition(IN_STUDY)
+    if _RUN_ID.fullmatch(run_id):
+        if (path := runs_folder(root) / run_id).is_dir():
+            return path
+        if study and _RUN_ID.fullmatch(name) and (path := Path(root) / "studies" / study / "runs" / name).is_dir():
+            return path
+    raise NotThere(f"There is no run {run_id[:80]!r}. Choose one from the list of runs on the Train page.")
+
+
 def open_run(root: Path, run_id: str) -> Run:
     """The run of that id below ``root``; raises NotThere for any text that is not the id of a run."""
-    if not _RUN_ID.fullmatch(run_id) or not (runs_folder(root) / run_id).is_dir():
-        raise NotThere(f"There is no run {run_id[:80]!r}. Choose one from the list of runs on the Train page.")
-    return Run(runs_folder(root) / run_id)
+    run = Run(run_path(root, run_id))
+    run.id = run_id
+    return run
 
 
 def summary(run: Run) -> RunSummary:
