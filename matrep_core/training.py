@@ -29,7 +29,7 @@ from matrep_core.model.problem import build_problem
 from matrep_core.model.scores import scores
 from matrep_core.model.search import Search, best_step, watched_training
 from matrep_core.runs.checkpoint import commit_checkpoint, latest_checkpoint, write_sealed
-from matrep_core.runs.files import held_lock, write_json
+from matrep_core.runs.files import held_lock, overwrite_json, write_json
 from matrep_core.runs.frames import FrameWriter, frame_steps
 from matrep_core.runs.metrics import MetricsWriter
 from matrep_core.runs.store import Run, Status, create_run, replace_folder, write_status
@@ -37,7 +37,7 @@ from matrep_core.settings import TrainingSettings
 
 CURVES = {"train": ("train", "validation"), "eval": ("eval",)}
 CURVE_ROWS = 1024  # the curves of large parts are drawn from a fixed sample of this many measurements
-PASSES, FEWEST_STEPS, MOST_STEPS = 150, 500, 6_000  # what steps = 0 stands for
+PASSES, FEWEST_STEPS, MOST_STEPS = 50, 500, 6_000  # what steps = 0 stands for
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 SECONDS_BETWEEN_REPORTS = 0.5
 FEWEST_FORMULAS = 10
@@ -113,6 +113,10 @@ def fit(
         except MatRepError as error:
             _end(run, before, "failed", str(error))
             raise
+        except OSError as error:
+            sentence = f"The disk refused what the training of {run.id} wrote: {error.strerror}. Free some space and resume the run."
+            _end(run, before, "failed", sentence)
+            raise RunBroken(sentence) from None
         except Exception:
             _end(run, before, "failed", "Training ended by a fault of MatRep; its log says more.")
             raise
@@ -127,7 +131,10 @@ def _end(run: Run, before: Status, state: str, message: str) -> Status:
     with suppress(OSError, MatRepError):
         now = run.status()
         status = Status(state, now.step, now.steps, now.best_step, now.seconds, message)
-        write_status(run.path, status)
+        try:
+            write_status(run.path, status)
+        except OSError:  # a full disk has no room for a new file, but for new words in the old one
+            overwrite_json(run.path / "status.json", vars(status))
     return status
 
 

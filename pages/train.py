@@ -23,14 +23,15 @@ RECIPE_WORDS = {
     "report": "report: 195,000 steps, all",
 }
 RECIPE_HELP = (
-    "Where the settings below start from. The default recipe learns on a scaled target, finds the best step on formulas "
-    "kept aside and takes seconds. The report recipe is the research's own: raw target, absolute error, to the very end, minutes."
+    "Where the settings below start from. The default recipe learns on a scaled target, trains several models to find the "
+    "best step and an interval for each prediction, and takes seconds. The report recipe is the research's own: raw target, absolute error, to the very end, minutes."
 )
 GROUPS = {
     "Material vectors": ("n_entries", "code_activation", "start", "vector_decay"),
     "Regressor": ("hidden_width", "layers", "hidden_activation", "weight_decay"),
     "Error": ("scale", "loss"),
     "Steps": ("steps", "batch_size", "learning_rate", "schedule", "patience", "frames"),
+    "Prediction": ("members", "blend"),
     "Split": ("split", "train_share", "validation_share", "seed"),
 }
 NAMES = {
@@ -39,7 +40,7 @@ NAMES = {
     "hidden_activation": "Hidden activation", "weight_decay": "Weight decay of the regressor", "scale": "Scale of the target",
     "loss": "Loss", "steps": "Steps", "batch_size": "Batch size (measurements)", "learning_rate": "Learning rate",
     "schedule": "Schedule", "patience": "Patience (share of the steps)", "frames": "Frames", "split": "Split",
-    "train_share": "Training share", "validation_share": "Validation share", "seed": "Seed",
+    "members": "Fold models", "blend": "Trees and kernel beside the vectors", "train_share": "Training share", "validation_share": "Validation share", "seed": "Seed",
 }  # fmt: skip
 STATE_ICONS = {
     "queued": ":material/schedule:", "training": ":material/progress_activity:", "stopped": ":material/pause_circle:",
@@ -56,7 +57,7 @@ def setting_widget(name: str, default: object, recipe: str) -> object:
         return st.selectbox(NAMES[name], choices, choices.index(default), key=key, help=meta["sentence"])
     bound = meta["bound"]
     if name == "steps" and default == 0:
-        sentence = f"Leave it empty for 150 passes over the training formulas, or choose from 1 to {bound.high:,.0f}."
+        sentence = f"Leave it empty for 50 passes over the training formulas, or choose from 1 to {bound.high:,.0f}."
         return st.number_input(NAMES[name], 1, int(bound.high), None, 100, key=key, help=sentence, placeholder="automatic") or 0
     kind = int if bound.whole else float
     sentence = f"{meta['sentence']} From {bound.low:g} to {bound.high:g}."
@@ -133,7 +134,7 @@ def progress(run_id: str) -> None:
             if status.state == "queued":
                 st.text("Waiting for its turn; one training runs at a time.")
             if status.state == "training":
-                st.progress(status.step / status.steps, f"step {status.step:,} of {status.steps:,}")
+                st.progress(min(1.0, status.share), f"{status.share:.0%} of the work · step {status.step:,} of {status.steps:,}")
             show_numbers(run, status)
             metrics = run.metrics()
             if len(metrics) > 2:
@@ -179,7 +180,7 @@ def confirm_delete(run_id: str) -> None:
 
 
 def show_numbers(run: Run, status: Status) -> None:
-    """The kept model's errors, or what is known while it trains."""
+    """The kept predictor's errors, or what is known while it trains."""
     if not (run.path / "model").is_dir():
         st.caption(f"{status.seconds:.1f} s of training so far.")
         return
@@ -197,6 +198,19 @@ def show_numbers(run: Run, status: Status) -> None:
         "The evaluated formulas took no part in training"
         f" (split: {run.settings.split}); " + ", ".join(r for r in rest if r) + f". Full error {measured(scores['full']['mae'], run.unit)}."
     )
+    sentence = parts_sentence(run)
+    if sentence:
+        st.caption(sentence)
+
+
+def parts_sentence(run: Run) -> str:
+    """What predicts beside the material vectors, and what the vectors achieve alone; "" where nothing does."""
+    shares = run.blend()
+    if len(shares) < 2:
+        return ""
+    alone = measured(run.scores("vectors")["eval"]["mae"], run.unit)
+    named = ", ".join(f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda each: -each[1]))
+    return f"Prediction: {named}; weighed by their errors on formulas that they did not see. The vectors alone: {alone}."
 
 
 def runs_list(runs: list[RunSummary], broken: list[str]) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.formulas.storage import content_hash, read_formula_set, write_formula_set
-from matrep_core.runs.checkpoint import read_sealed
+from matrep_core.runs.checkpoint import committed_frames, read_sealed
 from matrep_core.runs.files import is_locked, parse_json, read_json, sync_folder, write_json
 from matrep_core.runs.frames import FrameReader
 from matrep_core.settings import TrainingSettings
@@ -109,8 +109,8 @@ class Run:
     def parts(self) -> np.ndarray:
         """(F,) for every formula "train", "validation", "eval", or "" where it has no value of the property."""
         stored = read_json(self.path / "split.json").get("parts")
-        allowed = set(PARTS)
-        if not isinstance(stored, list) or len(stored) != len(self.data.formula_ids) or not allowed.issuperset(stored):
+        whole = isinstance(stored, list) and all(isinstance(part, str) and part in PARTS for part in stored)
+        if not whole or len(stored) != len(self.data.formula_ids):
             raise RunBroken(f"{self.id}/split.json does not fit the run's formulas.")
         return np.array(stored, dtype=object)
 
@@ -136,7 +136,10 @@ class Run:
         record = read_json(self.path / "status.json")
         try:
             status = Status(**record)
-            if status.state not in STATES or type(status.step) is not int or type(status.steps) is not int:
+            kinds = ((status.step, int), (status.steps, int), (status.best_step or 0, int), (status.message, str))
+            if status.state not in STATES or not all(type(value) is kind for value, kind in kinds):
+                raise TypeError
+            if not all(type(value) in (int, float) and value >= 0 for value in (status.step, status.steps, status.seconds, status.share)):
                 raise TypeError
         except TypeError:
             raise RunBroken(f"{self.id}/status.json is not a MatRep status.") from None
@@ -156,7 +159,13 @@ class Run:
             raise RunBroken(f"{self.id}/metrics.jsonl is damaged: {error}") from None
 
     def frames(self) -> FrameReader:
-        return FrameReader(self.path, len(self.data.materials), self.settings.n_entries)
+        """The frames so far; raises RunBroken where fewer are there than the checkpoint counts."""
+        counted = committed_frames(self.path)  # first: a training that goes on may commit more in between
+        reader = FrameReader(self.path, len(self.data.materials), self.settings.n_entries)
+        if len(reader) < counted:
+            missing = f"it names {len(reader)} of the {counted} frames that the checkpoint counts"
+            raise RunBroken(f"{self.id}/frames/index.jsonl is damaged: {missing}. Delete the run, or load it again.")
+        return reader
 
     def frame_steps(self) -> np.ndarray:
         """(T,) int64 steps of the frames so far."""
@@ -234,6 +243,13 @@ class Run:
         if not isinstance(stored, dict) or not {"full", "eval", "train"} <= stored.keys():
             raise RunBroken(f"{self.id}/model holds no scores.")
         return stored
+
+    def blend(self) -> dict[str, float]:
+        """The weight of each kind of model in the kept prediction; they sum to 1."""
+        weights = self.kept_model()[1].get("weights", {"vectors": 1.0})
+        if not isinstance(weights, dict) or not all(type(w) is float for w in weights.values()):
+            raise RunBroken(f"{self.id}/model holds no weights of its parts.")
+        return weights
 
     def mean_predictor(self) -> dict[str, Any]:
         """The evaluation errors of always predicting the mean of the training values; the least that a model must beat."""
@@ -371,6 +387,9 @@ def delete_run(root: Path, run_id: str) -> None:
     if is_locked(path / "lock"):
         raise RunBusy(f"{run_id} is training. Stop it before you delete it.")
     doomed = path.with_name(f".deleted-{run_id}-{secrets.token_hex(4)}")
-    os.rename(path, doomed)
+    try:
+        os.rename(path, doomed)
+    except OSError as error:
+        raise RunBroken(f"{run_id} cannot be deleted: {error.strerror}. Check the rights of the artifacts folder.") from None
     shutil.rmtree(doomed, ignore_errors=True)
 
