@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from matrep_core.errors import MatRepError, NotThere, RunBusy
+from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.runs.files import take_lock
 from matrep_core.runs.store import Run, Status, list_runs, new_run_id, open_run, runs_folder, write_status
@@ -50,7 +50,10 @@ def stop(root: Path, run_id: str) -> None:
     run = open_run(root, run_id)
     if run.status().state not in ("queued", "training"):
         raise NotThere(f"{run_id} is not training, so there is nothing to stop.")
-    (run.path / "stop").touch()
+    try:
+        (run.path / "stop").touch()
+    except OSError as error:
+        raise RunBroken(f"{run_id} cannot be asked to stop: {error.strerror}.") from None
 
 
 def _launch(run: Run) -> None:
@@ -66,6 +69,8 @@ def _launch(run: Run) -> None:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,),
                 cwd=_PROJECT, env={**os.environ, **one_thread},
             )  # fmt: skip
+    except OSError as error:
+        raise RunBroken(f"{run.id} cannot be started: {error.strerror}. Check the rights and the space of its folder.") from None
     finally:
         os.close(lock)
 

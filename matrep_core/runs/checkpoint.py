@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from matrep_core.errors import RunBroken
-from matrep_core.runs.files import read_json, sync_folder
+from matrep_core.runs.files import parse_json, read_json, sync_folder
 
 TENSORS, MANIFEST = "state.safetensors", "manifest.json"
 
@@ -97,33 +97,48 @@ def read_sealed(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    from matrep_core.runs.files import parse_json
-
-    def broken(why: str) -> RunBroken:
-        return RunBroken(f"{folder.parent.name}/{folder.name} is damaged ({why}). Delete the run, or load it again.")
-
-    outer = read_json(folder / MANIFEST)
-    body = outer.get("body")
-    if outer.keys() != {"body", "sha256"} or not isinstance(body, str):
-        raise broken("its manifest is not MatRep's")
-    if hashlib.sha256(body.encode()).hexdigest() != outer["sha256"]:
-        raise broken("its manifest was changed")
-    try:
-        sealed = parse_json(body)
-    except ValueError as error:
-        raise broken(f"its manifest cannot be read: {error}") from None
-    if not isinstance(sealed, dict) or sealed.keys() != {"facts", "bytes", "sha256"} or not isinstance(sealed["facts"], dict):
-        raise broken("its manifest is not MatRep's")
+    sealed = _read_manifest(folder)
     try:
         path = folder / TENSORS
         if path.stat().st_size != sealed["bytes"]:
-            raise broken(f"{TENSORS} has {path.stat().st_size} bytes instead of {sealed['bytes']}")
+            raise _broken(folder, f"{TENSORS} has {path.stat().st_size} bytes instead of {sealed['bytes']}")
         content = path.read_bytes()
     except OSError as error:
-        raise broken(error.strerror or "unreadable") from None
+        raise _broken(folder, error.strerror or "unreadable") from None
     if hashlib.sha256(content).hexdigest() != sealed["sha256"]:
-        raise broken(f"{TENSORS} does not match its sha256")
+        raise _broken(folder, f"{TENSORS} does not match its sha256")
     try:
         return load(content), dict(sealed["facts"])
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise broken(f"{TENSORS} is not a safetensors file: {error}") from None
+        raise _broken(folder, f"{TENSORS} is not a safetensors file: {error}") from None
+
+
+def committed_frames(run: Path) -> int:
+    """How many frames the newest checkpoint counts; 0 where there is none, or where it is just being replaced."""
+    newest = max(run.glob("step-*"), default=None)
+    try:
+        count = _read_manifest(newest)["facts"].get("frames") if newest else 0
+    except RunBroken:
+        return 0  # whoever reads the checkpoint itself is told
+    return count if type(count) is int else 0
+
+
+def _broken(folder: Path, why: str) -> RunBroken:
+    return RunBroken(f"{folder.parent.name}/{folder.name} is damaged ({why}). Delete the run, or load it again.")
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """The size and the sha256 of the tensors, and the facts."""
+    outer = read_json(folder / MANIFEST)
+    body = outer.get("body")
+    if outer.keys() != {"body", "sha256"} or not isinstance(body, str):
+        raise _broken(folder, "its manifest is not MatRep's")
+    if hashlib.sha256(body.encode()).hexdigest() != outer["sha256"]:
+        raise _broken(folder, "its manifest was changed")
+    try:
+        sealed = parse_json(body)
+    except ValueError as error:
+        raise _broken(folder, f"its manifest cannot be read: {error}") from None
+    if not isinstance(sealed, dict) or sealed.keys() != {"facts", "bytes", "sha256"} or not isinstance(sealed["facts"], dict):
+        raise _broken(folder, "its manifest is not MatRep's")
+    return sealed

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from matrep_core.errors import RunBroken, RunBusy
 
@@ -84,6 +84,14 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
         sync_folder(path.parent)
 
 
+def overwrite_json(path: Path, record: dict[str, Any]) -> None:
+    """Write over a record in its place: the last resort where there is no room for a new file beside it."""
+    content = json.dumps(record, allow_nan=False).encode()
+    with path.open("r+b", buffering=0) as file:
+        file.write(content)
+        file.truncate(len(content))
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename inside ``folder`` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
@@ -93,13 +101,30 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def open_lines(path: Path, kept: int) -> BinaryIO:
+    """Open a file of lines for appending after its first ``kept`` ones; the others are cut off in one step.
+
+    Nothing that is kept is written again: a kill at this moment must not lose what a checkpoint counts.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = os.fdopen(handle, "r+b")
+    lines = file.read().splitlines(keepends=True)
+    end = sum(map(len, lines[:kept]))
+    file.truncate(end)
+    file.seek(end)
+    return file
+
+
 def take_lock(path: Path, busy: str) -> int:
     """Lock ``path`` and return the open file descriptor that holds it; closing it, or the holder's death, frees it.
 
     The lock is the kernel's. Passed on to a child process it stays held without a gap.
-    Raises RunBusy with the sentence ``busy`` where another process holds it.
+    Raises RunBusy with the sentence ``busy`` where another process holds it, RunBroken where nothing can be written.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RunBroken(f"{path.parent.name} cannot be written: {error.strerror}. Check the rights of its folder.") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from matrep_core.errors import NotThere, RunBroken
-from matrep_core.runs.files import parse_json
+from matrep_core.runs.files import open_lines, parse_json
 
 LEVELS = 32767  # int16, symmetric
 _FOLDER, _BLOCKS, _INDEX = "frames", "vectors.bin", "index.jsonl"
@@ -122,10 +122,7 @@ class FrameWriter:
         self._block = np.empty((materials, n_entries), np.int16)
         self._scratch = np.empty((materials, n_entries), np.float32)
         self.written = kept
-        index = folder / _INDEX
-        lines = index.read_bytes().splitlines(keepends=True) if index.exists() else []
-        self._index = index.open("wb")
-        self._index.writelines(lines[:kept])
+        self._index = open_lines(folder / _INDEX, kept)
         self._blocks = (folder / _BLOCKS).open("r+b" if (folder / _BLOCKS).exists() else "w+b")
         self._blocks.truncate(kept * self._size)
         self._blocks.seek(kept * self._size)

@@ -19,12 +19,7 @@ _MOST_FRAMES = 1_000  # settings allow 200
 
 def inspect(run: Run) -> None:
     """Open everything that views read of ``run``; raises RunBroken, or another MatRepError, where anything does not fit."""
-    status = run.status()
-    number = isinstance(status.seconds, (int, float)) and not isinstance(status.seconds, bool) and status.seconds >= 0
-    best = status.best_step is None or type(status.best_step) is int
-    if not (number and best and isinstance(status.message, str) and 0 <= status.step and 0 <= status.steps):
-        raise RunBroken(f"{run.id}/status.json is not a MatRep status.")
-    len(run.support), run.metrics(), latest_checkpoint(run.path)
+    run.status(), run.support, run.folds, run.metrics(), latest_checkpoint(run.path)
     frames = run.frames()
     if len(frames) > _MOST_FRAMES:
         raise RunBroken(f"{run.id}/frames/index.jsonl is damaged: it names {len(frames):,} frames.")
@@ -51,7 +46,7 @@ def _inspect_model(run: Run) -> None:
     demand(whole and ((rows >= 0) & (rows < len(run.data.formula_ids))).all(), "it predicts formulas that are not there")
     for name in ("measured", "predicted"):
         demand(name in tensors and tensors[name].shape == rows.shape, f"{name} is not one number a measurement")
-    run.vectors(), run.regressor(), run.predictions(), run.kept_step
+    run.vectors(), run.regressor(), run.predictions(), run.kept_step, run.members()
     demand(all(_is_score(run.scores()[part]) for part in ("full", "eval", "train")), "its scores are no errors")
     demand(_is_score(run.mean_predictor()), "its scores of the mean are no errors")
 

@@ -7,17 +7,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from matrep_core.runs.files import open_lines
+
 
 class MetricsWriter:
     """Appends to metrics.jsonl; opened at ``kept`` lines it drops those that a killed training wrote after them."""
 
     def __init__(self, run: Path, kept: int):
-        path = run / "metrics.jsonl"
-        lines = path.read_bytes().splitlines(keepends=True)[:kept] if path.exists() else []
         self.written = kept
-        self._file = path.open("wb")
-        self._file.writelines(lines)
-        self._file.flush()
+        self._file = open_lines(run / "metrics.jsonl", kept)
 
     def append(self, row: dict[str, Any]) -> None:
         self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
