@@ -25,6 +25,16 @@ def main() -> None:
     similarity.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     near = commands.add_parser("neighbours", help="exact neighbours beside scikit-learn's brute force")
     near.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    quality = commands.add_parser("quality", help="the default predictor beside every baseline on real sets")
+    quality.add_argument("--sets", type=Path, metavar="DIR", help="the folder that holds shampoo, tablets, octane")
+    quality.add_argument("--out", type=Path, metavar="DIR", help="where its studies are kept; what is done is not repeated")
+    quality.add_argument("--document", type=Path, metavar="FILE", help="put the table between the marks of this file too")
+    tables = commands.add_parser("tables", help="the research's table on the generated set, recipes report and default")
+    tables.add_argument("--steps", type=int, default=0, metavar="N", help="steps of the report recipe; its own 195,000 without it")
+    for each in (quality, tables):
+        each.add_argument("--splits", type=int, default=5, metavar="N", help="how many split seeds")
+        each.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
+        each.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     arguments = parser.parse_args()
 
     import scipy.linalg.cython_blas  # noqa: F401  loaded first, so that the limit reaches it
@@ -37,6 +47,14 @@ def main() -> None:
             from benchmarks.engine import measure
 
             measure(quick=arguments.quick, budget=arguments.budget, only=arguments.only)
+        elif arguments.command == "quality":
+            from benchmarks.quality import quality as judge
+
+            judge(arguments.sets, arguments.out, arguments.splits, arguments.workers, arguments.document, quick=arguments.quick)
+        elif arguments.command == "tables":
+            from benchmarks.quality import tables as build
+
+            build(arguments.splits, arguments.workers, arguments.steps, quick=arguments.quick)
         elif arguments.command == "similarity":
             from benchmarks.similarity import measure as measure_similarity
 
