@@ -11,15 +11,16 @@ from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
 
 
-def test_shampoo_viscosity_over_twenty_splits(shared_data, tmp_path):
+def test_shampoo_viscosity_over_five_splits(shared_data, tmp_path):
     data = read_data([shared_data / "shampoo"]).data
     errors = []
-    for seed in range(20):
+    for seed in range(5):
         run = prepare(tmp_path / f"{seed}", data, from_recipe("default", property="viscosity_100s", seed=seed, frames=2))
         fit(run)
-        errors.append(run.scores()["eval"]["log10_rmse"])
-    print(f"\nshampoo, log10 RMSE: {np.mean(errors):.3f} ± {np.std(errors):.3f} over seeds 0 to 19, {np.mean(errors[:5]):.3f} over 0 to 4")
-    assert np.mean(errors) <= 0.60
+        errors.append([run.scores(of)["eval"]["log10_rmse"] for of in ("", "vectors", "alone")])
+    mean = np.mean(errors, axis=0)
+    print(f"\nshampoo, seeds 0 to 4, log10 RMSE: {mean[0]:.3f}; the vectors alone {mean[1]:.3f}, one model alone {mean[2]:.3f}")
+    assert mean[0] <= 0.60
 
 
 @pytest.mark.parametrize("entries", [2, 10, 100])

@@ -25,6 +25,7 @@ from matrep_core.settings import TrainingSettings
 
 VECTORS, TREES, MIXTURE_TREES, KERNEL = "vectors", "trees", "trees on mixture vectors", "kernel"
 LEVELS = (0.80, 0.95)
+HALFWAY = 400  # mixtures at which the models' variance is looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,8 +260,7 @@ def _weighed(ensemble: Ensemble, problem: Problem, amounts: csr_array, standard:
     targets = problem.targets[train].astype(np.float64)
     names = list(held)
     stacked = np.stack([held[n] for n in names], axis=1)
-    found = nnls(stacked, targets)[0] if len(names) > 1 else np.ones(1)
-    share = found / found.sum() if found.sum() > 0 else np.full(len(names), 1 / len(names))
+    share = _stacked(stacked, targets, _gain_of_averaging(ensemble, amounts[train], standard[train], names))
     error = np.abs(stacked @ share - targets)
     rare = np.empty(len(train))
     for k in range(len(ensemble.vectors) - 1):
@@ -275,6 +275,42 @@ def _weighed(ensemble: Ensemble, problem: Problem, amounts: csr_array, standard:
     quantiles = tuple(float(ratio[place]) for place in places)
     weights = {name: float(w) for name, w in zip(names, share, strict=True)}
     return replace(ensemble, weights=weights, interval=replace(interval, quantiles=quantiles))
+
+
+def _gain_of_averaging(ensemble: Ensemble, amounts: csr_array, standard: np.ndarray, names: list[str]) -> np.ndarray:
+    """(J,) by how much the mean over the folds lowers the squared error of each kind against one of its models.
+
+    It is the variance between the models less that of their mean, taken at mixtures halfway between two training
+    formulas: they are new to every model, as the formulas are that will be predicted.
+    """
+    random = generator(len(names), f"halfway {amounts.shape[0]}")
+    one, other = random.choice(amounts.shape[0], (2, HALFWAY))
+    parts = ensemble._parts(csr_array((amounts[one] + amounts[other]) * 0.5), (standard[one] + standard[other]) * 0.5)
+    gains = []
+    for name in names:
+        models = parts[name][1:] if name == VECTORS else parts[name]
+        gains.append(models.var(axis=0, ddof=1).mean() * (1 - 1 / len(parts[name])))
+    return np.array(gains)
+
+
+def _stacked(held: np.ndarray, targets: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """(J,) weights >= 0 that sum to 1 with the least expected squared error of the averaged models.
+
+    ``held`` (R, J) are held-out predictions of single models: what averaging will gain is taken off their own
+    squared error, or stacking would underrate those that vary most.
+    """
+    from scipy.optimize import minimize
+
+    count = held.shape[1]
+    if count == 1:
+        return np.ones(1)
+    moments, reach = held.T @ held / len(held) - np.diag(gains), held.T @ targets / len(held)
+    found = minimize(
+        lambda w: w @ moments @ w - 2 * reach @ w, np.full(count, 1 / count), jac=lambda w: 2 * (moments @ w - reach),
+        bounds=[(0, 1)] * count, constraints={"type": "eq", "fun": lambda w: w.sum() - 1}, method="SLSQP",
+    )  # fmt: skip
+    share = np.where(np.isfinite(found.x) & (found.x > 1e-3), found.x, 0.0)
+    return share / share.sum() if share.sum() > 0 else np.full(count, 1 / count)
 
 
 def restored(
