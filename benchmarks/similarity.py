@@ -149,7 +149,6 @@ def sets(folder: Path | None, quick: bool) -> Iterator[tuple[str, Callable[[int]
     yield "Generated cosmetics", lambda seed: generate_cosmetics(seed=seed, **size).data, True
     if quick:
         return
-    yield "Generated cosmetics without the formulas that vary another one", _without_variants, False
     try:
         octane = read_octane()
         yield f"{octane.name}, classes of molecules from their SMILES", lambda seed: octane, True
@@ -157,8 +156,9 @@ def sets(folder: Path | None, quick: bool) -> Iterator[tuple[str, Callable[[int]
         print(error)
     for each in sorted(path for path in folder.iterdir() if path.is_dir()) if folder else []:
         data = read_data([each]).data
-        if data.name != "octane":
+        if each.name != "octane":
             yield data.name, lambda seed, data=data: data, bool(multi_hot(data)[1])
+    yield "Generated cosmetics without the formulas that vary another one", _without_variants, False
 
 
 def _without_variants(seed: int) -> FormulaSet:
@@ -179,7 +179,7 @@ def _without_variants(seed: int) -> FormulaSet:
 def measure(folder: Path | None, first: int, seeds: int, most: int, *, quick: bool = False) -> None:
     """Print, for each set, a row a ranking: precision@10 of function and the rank of planted twins."""
     for name, of_seed, functions in sets(folder, quick):
-        print(f"\n{name}: {seeds} seeds from {first} on, default settings")
+        print(f"\n{name}: {seeds} seeds from {first} on, default settings", flush=True)
         found: dict[str, list[tuple[float, np.ndarray]]] = {}
         chances = []
         with tempfile.TemporaryDirectory() as temporary:
@@ -205,7 +205,7 @@ def _print(found: dict[str, list[tuple[float, np.ndarray]]], chances: list[float
     table = {kind: np.array([share for share, _ in rows]) for kind, rows in found.items()}
     for kind, rows in found.items():
         ranks = np.concatenate([ranks for _, ranks in rows])
-        median = f"{np.median(ranks):g}" if len(ranks) else "–"
+        median = "–" if not len(ranks) else f"{np.median(ranks):g}" if np.median(ranks) <= 1_000 else "> 1,000"
         top = f"{(ranks <= 3).mean():.0%}" if len(ranks) else "–"
         print(f"  {kind:42} {_mean(table[kind]):>16}   {median:>18} {top:>11}", flush=True)
     fused = table.get("by = fused, functions hidden", np.array([np.nan]))

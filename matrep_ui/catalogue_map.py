@@ -62,7 +62,7 @@ def _payload(
 
 def _greyed(column: Categories | Scale, kept: np.ndarray, more: int) -> Categories | Scale:
     """The colour with what the filter leaves out, and formulas, in grey."""
-    left_out = "" if kept.all() else " or left out by the filter"
+    left_out = (" or a formula" if more else "") + ("" if kept.all() else " or left out by the filter")
     if isinstance(column, Categories):
         codes = np.concatenate([np.where(kept, column.codes, -1), np.full(more, -1)])
         return Categories(column.name, column.labels, codes, column.none_label + left_out)

@@ -13,6 +13,7 @@ from matrep_core.formulas.schema import FormulaSet
 from matrep_core.similarity.naming import Card, cards_table, cluster_cards, cluster_stability
 from matrep_core.views.clustering import CLUSTERS, MEMBERS, NO_CLUSTER
 from matrep_core.views.facts import caution, find_material
+from matrep_ui.beside import beside
 from matrep_ui.catalogue import add_to_basket, choose_filters, show_basket
 from matrep_ui.catalogue_map import FORMULA, catalogue_payload, formula_detail
 from matrep_ui.looking import (
@@ -39,7 +40,6 @@ ONE_DIRECTION = 0.9  # of the variance along the first direction
 FEW = 2_000  # materials; up to that the stability of clusters is measured unasked
 PICTURES = {"PCA": "PCA", "UMAP": "UMAP", "axes": "Entries"}
 SPACES = {"learned": "Learned vectors", "fused": "All evidence", "profile": "Use in formulas", "functions": "Functions"}
-PANEL = 340  # CSS pixels; on a narrow screen the panel goes below the map
 
 
 def choice(label: str, options: Sequence[str], name: str, names: dict[str, str], help: str) -> str:
@@ -248,14 +248,14 @@ with show_errors():
 @show_errors()
 def explore() -> None:
     """The map, the panel, the clusters and the basket: a click reruns these alone."""
-    with st.container(horizontal=True):
-        with st.container(width="stretch"):
-            events = scatter(
-                carried, key="map", height=560, selected=[wanted] if wanted else [], label=f"Map of materials: {known[space] or 'learned vectors'}",
-                caption=f"{run.id}, step {look.step:,}", axes=list(range(min(2, len(drawn.axes)))),
-            )  # fmt: skip
-        with st.container(border=True, width=PANEL):
-            detail(look, cards, labels, events.selected)
+    picture_side, panel = beside("map")
+    with picture_side:
+        events = scatter(
+            carried, key="map", height=560, selected=[wanted] if wanted else [], label=f"Map of materials, {SPACES[space].lower()}",
+            caption=f"{run.id}, step {look.step:,}", axes=list(range(min(2, len(drawn.axes)))),
+        )  # fmt: skip
+    with panel:
+        detail(look, cards, labels, events.selected)
     axes = list(events.axes) or list(range(min(2, len(drawn.axes))))
     st.caption(faithfulness_sentence(look, drawn.coordinates[:, axes], space))
     if drawn.explained is not None and drawn.explained[0] > ONE_DIRECTION:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import numpy as np
 import pandas as pd
 import pytest
+from openpyxl import load_workbook
 from playwright.sync_api import Page, expect
 from scipy.sparse import csr_array
 
@@ -18,8 +20,11 @@ from matrep_core.formulas.cosmetics import generate_cosmetics
 from matrep_core.formulas.schema import FormulaSet, Property
 from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
+from matrep_core.similarity.evidence import similarity_of
+from matrep_core.similarity.groups import group_neighbours
 from matrep_core.training import fit, prepare
-from matrep_core.views.neighbours import neighbours, shared_formulas
+from matrep_core.views.clustering import kmeans
+from matrep_core.views.neighbours import shared_formulas
 from tests.browser.serving import Served
 from tests.browser.test_deep_links import foreign_requests
 
@@ -126,27 +131,32 @@ def test_a_point_leads_to_its_neighbours(page: Page, app: Served, trained: Train
     page.get_by_role("link", name="Similar materials").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Similar")
     assert address_of(page) == {"run": "cosmetics", "material": chosen}
-    found = neighbours(run.vectors(), run.data.material_index[chosen], 20, "cosine", among=run.support > 0)
+    found = similarity_of(run).neighbours(run.data.material_index[chosen], 20, among=run.support > 0)
     header, *rows = download(page)
     assert [row[0] for row in rows] == [run.data.materials[i] for i in found.indices]
     np.testing.assert_allclose([float(row[header.index("distance")]) for row in rows], found.distances)
     support = [int(row[header.index("support (training formulas)")]) for row in rows]
     assert support == run.support[found.indices].tolist()
+    assert {"same function", "models that name it", "swap changes viscosity by (%)", "likeness of the two formulas"} <= set(header)
 
 
-def test_the_metric_and_untrained_materials_are_chosen_on_the_page(page: Page, app: Served, trained: Trained) -> None:
+def test_the_ranking_the_metric_and_untrained_materials_are_chosen_on_the_page(page: Page, app: Served, trained: Trained) -> None:
     run = trained.cosmetics
     query = often_used(run)
     page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}")
-    expect(page.get_by_text("Distance in one run is weak evidence.")).to_be_visible()
+    expect(page.get_by_text("A ranking is evidence, not proof.")).to_be_visible()
+    expect(page.get_by_text("All evidence: in what amounts and with which partners")).to_be_visible()
+    page.get_by_text("Learned vectors", exact=True).click()
+    expect(page.get_by_text("Learned vectors: the distance between the vectors that the models learned")).to_be_visible()
+    expect(page).to_have_url(re.compile("by=code"))
     page.get_by_text("euclidean", exact=True).click()
-    page.get_by_label("Neighbours").fill("400")
-    page.get_by_label("Neighbours").press("Enter")
+    page.get_by_label("Neighbours", exact=True).fill("400")
+    page.get_by_label("Neighbours", exact=True).press("Enter")
     page.get_by_text("Also name materials that never trained").click()
-    expected = neighbours(run.vectors(), query, 400, "euclidean")
+    expected = similarity_of(run).neighbours(query, 400, "code", "euclidean")
     assert (run.support == 0).any()
 
-    expect(page.get_by_text("The 400 nearest of all materials by euclidean distance.")).to_be_visible()
+    expect(page.get_by_text("The 400 nearest of all materials by euclidean distance")).to_be_visible()
     header, *rows = download(page)
     assert [row[0] for row in rows] == [run.data.materials[i] for i in expected.indices]
     cautions = {row[0]: row[header.index("caution")] for row in rows}
@@ -163,8 +173,73 @@ def test_rare_materials_can_be_left_out(page: Page, app: Served, trained: Traine
     page.get_by_role("spinbutton", name=re.compile("In at least so many formulas")).fill("5")
     page.get_by_role("spinbutton", name=re.compile("In at least so many formulas")).press("Enter")
     expect(page.get_by_text(re.compile("of the materials in at least 5 training formulas"))).to_be_visible()
-    expected = neighbours(run.vectors(), query, 20, "cosine", among=run.support >= 5)
+    expected = similarity_of(run).neighbours(query, 20, among=run.support >= 5)
     assert [row[0] for row in download(page)[1:]] == [run.data.materials[i] for i in expected.indices]
+
+
+def test_the_list_leaves_as_a_workbook_and_as_parquet_too(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.hostile
+    page.goto(f"{app.url}/similar?run=hostile&material=water")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Excel").click()
+    sheet = load_workbook(io.BytesIO(waiting.value.path().read_bytes())).active
+    cells = [cell for row in sheet.iter_rows() for cell in row]
+    assert {cell.value for cell in sheet["A"][1:]} == set(run.data.materials) - {"water"}
+    assert not [cell.value for cell in cells if cell.data_type == "f"]
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Parquet").click()
+    table = pd.read_parquet(io.BytesIO(waiting.value.path().read_bytes()))
+    assert set(table["material"]) == set(run.data.materials) - {"water"}
+
+
+def test_a_material_is_found_by_a_misspelt_name_with_the_keyboard_alone(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    query = often_used(run)
+    code, name = run.data.materials[query], run.data.material_info["inci"].iloc[query]
+    page.goto(f"{app.url}/similar?run=cosmetics")
+    field = page.get_by_role("textbox", name=re.compile("Find by code"))
+    expect(field).to_be_visible()
+    field.focus()
+    page.keyboard.type(name[:-2] + name[-1])  # one letter is missing
+    page.keyboard.press("Enter")
+    hit = page.get_by_role("button", name=re.compile(re.escape(code)))
+    expect(hit).to_be_visible()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if hit.evaluate("button => document.activeElement === button"):
+            break
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"material={quote(code)}"))
+    expect(page.get_by_test_id("stMain").get_by_role("heading", name=code, exact=True)).to_be_visible()
+
+
+def test_two_spaces_a_pasted_group_a_way_and_singular_materials(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    query = often_used(run)
+    often = [run.data.materials[i] for i in np.argsort(-run.support)[:8]]
+    page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}&view=spaces")
+    expect(page.get_by_role("heading", name="Where they disagree")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(4)
+
+    page.get_by_text("Group or pasted list", exact=True).click()
+    expect(page).to_have_url(re.compile("view=group"))
+    page.get_by_role("textbox", name=re.compile("Codes, INCI names")).fill("\n".join([*often[1:4], "nobody"]))
+    page.get_by_role("textbox", name=re.compile("Codes, INCI names")).press("Control+Enter")
+    expect(page.get_by_text("Not known, or not of one material alone: nobody")).to_be_visible()
+    expect(page.get_by_text("Near to 4 materials together")).to_be_visible()
+    group = [run.data.material_index[code] for code in (often[0], *often[1:4])]
+    found = group_neighbours(similarity_of(run), group, 20, run.support > 0)
+    assert [row[0] for row in download(page)[1:]] == [run.data.materials[i] for i in found.indices]
+
+    page.get_by_text("Way to another", exact=True).click()
+    page.get_by_role("combobox", name=re.compile("Way to")).fill(often[6])
+    page.get_by_role("combobox", name=re.compile("Way to")).press("Enter")
+    expect(page.get_by_text(re.compile(r"\d+ steps over materials of at least 3"))).to_be_visible()
+    rows = download(page)[1:]
+    assert (rows[0][0], rows[-1][0]) == (often[0], often[6])
+
+    page.get_by_text("Near nothing, near everything", exact=True).click()
+    expect(page.get_by_role("heading", name="Near everything")).to_be_visible()
 
 
 def test_a_chosen_neighbour_shows_the_formulas_with_both(page: Page, app: Served, trained: Trained) -> None:
@@ -172,7 +247,7 @@ def test_a_chosen_neighbour_shows_the_formulas_with_both(page: Page, app: Served
     query = often_used(run)
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.goto(f"{app.url}/similar?run=cosmetics&material={quote(run.data.materials[query])}")
-    other = int(neighbours(run.vectors(), query, 20, "cosine", among=run.support > 0).indices[0])
+    other = int(similarity_of(run).neighbours(query, 20, among=run.support > 0).indices[0])
     table = page.get_by_test_id("stDataFrame").first
     expect(table.locator("canvas").first).to_be_visible()
     box = table.bounding_box()
@@ -221,6 +296,67 @@ def test_run_and_step_live_in_the_address(page: Page, app: Served, trained: Trai
     expect(page).to_have_url(re.compile(r"/similar\?run=plane$"))  # the run last looked at
 
 
+def test_a_row_of_the_clusters_selects_them_on_the_map_and_fills_the_basket(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    page.set_viewport_size({"width": 1400, "height": 2400})
+    page.goto(f"{app.url}/materials?run=cosmetics&n=4")
+    expect(page.locator(".matrep")).to_have_attribute("data-drawn", re.compile(r"\d+"))
+    labels = kmeans(run.vectors(), run.support > 0, 4)
+    table = page.get_by_test_id("stDataFrame").last
+    expect(table.locator("canvas").first).to_be_visible()
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
+    size = int((labels == 0).sum())
+    put = page.get_by_role("button", name=f"Put the {size:,} selected into the basket")
+    expect(put).to_be_visible()
+    put.click()
+    page.get_by_text(f"Basket ({size:,})").click()
+    expect(page.get_by_role("button", name="Empty the basket")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Export as CSV").first.click()
+    rows = list(csv.reader(io.StringIO(waiting.value.path().read_bytes().decode("utf-8-sig"), newline="")))[1:]
+    assert {row[0] for row in rows} == {run.data.materials[i] for i in np.flatnonzero(labels == 0)}
+    page.get_by_role("button", name="Empty the basket").click()
+    expect(page.get_by_text("Basket (0)")).to_be_visible()
+
+
+def test_a_filter_is_bookmarked_and_greys_the_rest(page: Page, app: Served, trained: Trained) -> None:
+    data = trained.cosmetics.data
+    functions = data.material_info["function"]
+    oils = int((functions == "emollient").sum())
+    stored = quote(json.dumps({"function": ["emollient"]}))
+    open_map(page, app, f"run=cosmetics&filter={stored}&formulas=yes")
+    expect(page.get_by_text(f"{oils} of 600 materials pass.")).to_be_visible()
+    expect(page.get_by_text("760 materials and formulas")).to_be_visible()
+    expect(page.get_by_text("no cluster or a formula or left out by the filter")).to_be_visible()
+    page.get_by_role("combobox", name="function").fill("wax")
+    page.get_by_role("combobox", name="function").press("Enter")
+    both = oils + int((functions == "wax").sum())
+    expect(page.get_by_text(f"{both} of 600 materials pass.")).to_be_visible()
+    expect(page).to_have_url(re.compile("wax"))
+    page.goto(f"{app.url}/materials?run=cosmetics&filter=%7Bnonsense")
+    expect(page.locator(".matrep")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "below"), [(1000, True), (1500, False)])
+def test_the_panel_goes_below_the_map_where_both_would_be_cramped(
+    page: Page, app: Served, trained: Trained, width: int, below: bool
+) -> None:
+    open_map(page, app, "run=cosmetics")
+    page.set_viewport_size({"width": width, "height": 1300})
+    map_box, panel = page.locator(".matrep"), page.get_by_text("Click a point, or search for a code")
+    for _ in range(40):
+        first, second = map_box.bounding_box(), panel.bounding_box()
+        assert first and second
+        if (second["y"] > first["y"] + first["height"]) == below:
+            break
+        page.wait_for_timeout(250)
+    assert (second["y"] > first["y"] + first["height"]) == below
+    assert first["width"] >= 450
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_clusters_and_pictures_are_told_in_words(page: Page, app: Served, trained: Trained) -> None:
     open_map(page, app, "run=cosmetics")
     expect(page.get_by_text(re.compile("picture: of a material's 10 nearest in the original space"))).to_be_visible()
@@ -232,7 +368,7 @@ def test_clusters_and_pictures_are_told_in_words(page: Page, app: Served, traine
     expect(page.get_by_text("Computing the UMAP layout")).to_have_count(0, timeout=180_000)
     assert len(list((app.artifacts / "cache").glob("*.safetensors"))) == 1
     expect(page.locator(".matrep")).to_be_visible()
-    page.get_by_text("Two entries", exact=True).click()
+    page.get_by_text("Entries", exact=True).click()
     untrained = int((trained.cosmetics.support == 0).sum())
     expect(page.get_by_text(f"{untrained} hollow points are in no training formula")).to_be_visible()
 
