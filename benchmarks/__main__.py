@@ -35,6 +35,12 @@ def main() -> None:
         each.add_argument("--splits", type=int, default=5, metavar="N", help="how many split seeds")
         each.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
         each.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    load = commands.add_parser("load", help="many sessions at once on one server, beside one session alone")
+    load.add_argument("--sessions", type=int, default=50, metavar="N", help="sessions over websockets")
+    load.add_argument("--browsers", type=int, default=5, metavar="N", help="real browsers beside them")
+    load.add_argument("--minutes", type=float, default=0.0, metavar="M", help="a soak: go on for so long")
+    load.add_argument("--think", type=float, default=5.0, metavar="S", help="mean seconds between two actions of a session")
+    load.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     arguments = parser.parse_args()
 
     import scipy.linalg.cython_blas  # noqa: F401  loaded first, so that the limit reaches it
@@ -59,6 +65,11 @@ def main() -> None:
             from benchmarks.similarity import measure as measure_similarity
 
             measure_similarity(arguments.sets, arguments.first, arguments.seeds, arguments.most, quick=arguments.quick)
+        elif arguments.command == "load":
+            from benchmarks.load import measure as measure_load
+
+            a = arguments
+            measure_load(a.sessions, a.browsers, a.minutes, a.think, quick=a.quick)
         elif arguments.command == "neighbours":
             from benchmarks.neighbours import measure as measure_neighbours
 

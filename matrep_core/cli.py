@@ -217,8 +217,10 @@ def _study(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
     from matrep_core.evaluation.baselines import names
     from matrep_core.evaluation.report import document_of, in_words
+    from matrep_core.limits import Bound
     from matrep_core.study import make_study, plan_of, run_study
 
+    Bound(1, 64).check("workers", arguments.workers)
     try:
         entries = [int(word) for word in arguments.entries.split(",")]
     except ValueError:
@@ -324,7 +326,7 @@ def _neighbours(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], st
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from matrep_core.runs.archive import export_run
+    from matrep_core.views.export import export_run
 
     paths = [str(path) for path in export_run(_open(arguments.run_dir), arguments.out)]
     return {"files": paths}, "\n".join(paths)

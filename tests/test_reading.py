@@ -186,9 +186,11 @@ EXACT = {
 
 
 @pytest.mark.parametrize("case", EXACT)
-def test_a_hostile_table_is_read_exactly(case: str, tmp_path: Path) -> None:
+def test_a_hostile_table_is_read_exactly(case: str, tmp_path: Path, figures) -> None:
     files, expected = EXACT[case]
-    assert amounts(read_data([folder(tmp_path, **files)])) == expected
+    found = amounts(read_data([folder(tmp_path, **files)]))
+    figures.add(hostile_tables_tried=1, silently_wrong=int(found != expected))
+    assert found == expected
 
 
 # --- hostile but plausible tables: refused with their rows --------------------------------------------------
@@ -340,9 +342,10 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[tuple[str, int | None]]
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_hostile_table_is_refused_with_its_rows(case: str, tmp_path: Path) -> None:
+def test_a_hostile_table_is_refused_with_its_rows(case: str, tmp_path: Path, figures) -> None:
     files, expected, words = REFUSED[case]
     error = refused(folder(tmp_path, **files))
+    figures.add(hostile_tables_tried=1, silently_wrong=0)
     assert places(error) == expected
     assert words in str(error)
     assert all(fault.problem and fault.mend for fault in error.faults)

@@ -1,4 +1,4 @@
-"""A run to take away, and a run brought back: tables for other programs, and the whole run as one zip.
+"""A run to take away as one zip, and a run brought back.
 
 A zip that comes in is a stranger's: only the names that a run has are taken out of it, sizes are counted
 while they are unpacked, and everything is opened and checked before the run appears in the list.
@@ -14,9 +14,6 @@ import stat
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from matrep_core import limits
 from matrep_core.errors import DataRefused, MatRepError, RunBroken, RunBusy
 from matrep_core.runs.files import sync_folder
@@ -31,46 +28,6 @@ _MEMBER = re.compile(
 _BLOCK = 2**20
 _RATIO = 200  # a run's numbers hardly compress; more than this is a bomb
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,69}")
-
-
-def export_run(run: Run, folder: Path) -> list[Path]:
-    """Write vectors.csv, predictions.csv, frames.parquet and <run id>.zip into ``folder``; returns their paths.
-
-    The run is not changed. Raises NotThere where it has no finished model, RunBroken where the disk refuses.
-    """
-    vectors, predictions, names = run.vectors(), run.predictions(), _entry_names(run)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        table = pd.DataFrame(vectors, columns=names)
-        table.insert(0, "material", list(run.data.materials))
-        table.insert(1, "support", run.support)
-        paths = [folder / name for name in ("vectors.csv", "predictions.csv", "frames.parquet", f"{run.id}.zip")]
-        table.to_csv(paths[0], index=False)
-        predictions.assign(unit=run.unit).to_csv(paths[1], index=False)
-        _write_frames(run, paths[2])
-        write_archive(run, paths[3])
-    except OSError as error:
-        raise RunBroken(f"{folder.name} cannot be written: {error.strerror}. Choose another folder.") from None
-    return paths
-
-
-def _entry_names(run: Run) -> list[str]:
-    return [f"entry_{n + 1}" for n in range(run.settings.n_entries)]
-
-
-def _write_frames(run: Run, path: Path) -> None:
-    """All frames as one Parquet table, a row group a frame: step, material, entry_1 ... entry_N."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    frames = run.frames()
-    materials = pa.array(list(run.data.materials), pa.string())
-    schema = pa.schema([("step", pa.int64()), ("material", pa.string()), *((n, pa.float32()) for n in _entry_names(run))])
-    with pq.ParquetWriter(path, schema) as writer:
-        for number, step in enumerate(frames.steps):
-            vectors = frames.vectors(number)
-            columns = [pa.array(np.full(len(materials), step)), materials, *(pa.array(c) for c in vectors.T)]
-            writer.write_table(pa.table(columns, schema=schema))
 
 
 def write_archive(run: Run, path: Path) -> None:

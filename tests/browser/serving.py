@@ -70,8 +70,8 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
 
 
 @contextmanager
-def running(script: Path, folder: Path) -> Iterator[Served]:
-    """``streamlit run script`` on a free port, with all that it starts ended at the end."""
+def running(script: Path, folder: Path, *options: str) -> Iterator[Served]:
+    """``streamlit run script`` with further ``options`` on a free port, with all that it starts ended at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -79,7 +79,7 @@ def running(script: Path, folder: Path) -> Iterator[Served]:
     artifacts.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true", "--server.port", str(port),
-        "--server.address", "127.0.0.1", "--server.fileWatcherType", "none",
+        "--server.address", "127.0.0.1", "--server.fileWatcherType", "none", *options,
     ]  # fmt: skip
     with log.open("w") as out:
         server = subprocess.Popen(
