@@ -20,7 +20,7 @@ from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
 
 # Fields of TrainingSettings that the command line calls otherwise, or that are no number or choice.
 _FLAGS = {"n_entries": "--entries", "code_activation": "--activation"}
-_NAMED = {"property", "conditions", "recipe"}
+_NAMED = {"property", "conditions", "also", "recipe"}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reading(train)
     train.add_argument("--property", required=True, metavar="P", help="the property to predict")
     train.add_argument("--condition", action="append", default=[], metavar="C", help="a number it was measured at")
+    train.add_argument("--also", action="append", default=[], metavar="P", help="a further property that the vectors learn together")
     train.add_argument("--recipe", choices=list(RECIPES), default="default", help="where the other settings start from")
     train.add_argument("--out", type=Path, required=True, metavar="RUN_DIR")
     _add_settings(train)
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reading(study)
     study.add_argument("--property", required=True, metavar="P", help="the property to predict")
     study.add_argument("--condition", action="append", default=[], metavar="C", help="a number it was measured at")
+    study.add_argument("--also", action="append", default=[], metavar="P", help="a further property that the vectors learn together")
     study.add_argument("--recipe", choices=list(RECIPES), default="default", help="where the other settings start from")
     study.add_argument("--out", type=Path, required=True, metavar="STUDY_DIR", help="what is done in it is not repeated")
     study.add_argument("--entries", default="2,4,6,10,20,50,100", metavar="N,N,...", help="N_entries, separated by commas")
@@ -74,11 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     resume.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     _add_engine(resume)
 
-    near = command("neighbours", "the materials nearest to one in the original space", _neighbours)
+    near = command("neighbours", "the materials most similar to one, with what speaks for each", _neighbours)
     near.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     near.add_argument("material", metavar="MATERIAL")
     near.add_argument("--k", type=int, default=10, help="how many (default 10)")
-    near.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine")
+    near.add_argument("--by", choices=["fused", "profile", "code"], help="all evidence (default), use in formulas, or learned vectors")
+    near.add_argument("--metric", choices=["cosine", "euclidean"], help="of the learned vectors; means --by code (default cosine)")
 
     export = command("export", "write vectors.csv, frames.parquet, predictions.csv and the run as one zip", _export)
     export.add_argument("run_dir", type=Path, metavar="RUN_DIR")
@@ -128,7 +131,7 @@ def _read(arguments: argparse.Namespace) -> Any:
         formula_id_column=arguments.formula_id_column, sum_duplicates=arguments.sum_duplicates,
         rescale=arguments.rescale, complete_with=arguments.complete_with,
     )  # fmt: skip
-    properties = arguments.property if isinstance(arguments.property, list) else [arguments.property]
+    properties = arguments.property if isinstance(arguments.property, list) else [arguments.property, *arguments.also]
     wide = replace(options, property_columns=tuple(properties), condition_columns=tuple(arguments.condition))
     if all(path.is_dir() for path in arguments.data) or not properties:
         return read_data(arguments.data, options)
@@ -202,7 +205,7 @@ def _settings(arguments: argparse.Namespace) -> TrainingSettings:
     """The recipe's settings with those that were given; raises SettingRefused."""
     given = {f.name: getattr(arguments, f.name, None) for f in fields(TrainingSettings) if f.name not in _NAMED}
     changes = {name: value for name, value in given.items() if value is not None}
-    return from_recipe(arguments.recipe, property=arguments.property, conditions=tuple(arguments.condition), **changes)
+    return from_recipe(arguments.recipe, property=arguments.property, conditions=tuple(arguments.condition), also=tuple(arguments.also), **changes)
 
 
 def _read_aloud(arguments: argparse.Namespace) -> Any:
@@ -301,28 +304,10 @@ def _result(run: Any) -> tuple[dict[str, Any], str]:
 
 
 def _neighbours(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
-    from matrep_core.limits import MAX_NEIGHBOURS, Bound
-    from matrep_core.views.facts import find_material
-    from matrep_core.views.neighbours import neighbours
+    from matrep_core.similarity.report import neighbours_report
 
-    k = int(Bound(1, MAX_NEIGHBOURS).check("k", arguments.k))
     run = _open(arguments.run_dir)
-    query = find_material(run.data, arguments.material)
-    support = run.support
-    found = neighbours(run.vectors(), query, k, arguments.metric, among=support > 0)
-    rows = [
-        {"material": run.data.materials[i], "distance": float(d) if d == d else None, "support": int(support[i])}
-        for i, d in zip(found.indices, found.distances, strict=True)
-    ]
-    width = max((len(r["material"]) for r in rows), default=8)
-    title = f"{arguments.material} (support {support[query]}), {arguments.metric} distance at step {run.kept_step:,}:"
-    lines = [title]
-    for row in rows:
-        distance = "no distance: a vector of length 0" if row["distance"] is None else f"{row['distance']:.4f}"
-        lines.append(f"  {row['material']:{width}}  {distance}  support {row['support']}")
-    if not support[query]:
-        lines.append(f"{arguments.material} never trained: its vector is still its random start, so these are no evidence.")
-    return rows, "\n".join(lines)
+    return neighbours_report(run, arguments.material, arguments.k, arguments.by, arguments.metric)
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

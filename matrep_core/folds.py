@@ -13,7 +13,7 @@ import numpy as np
 from matrep_core.errors import MatRepError
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.model.engine import Engine, Order, build_engine, generator
-from matrep_core.model.problem import Problem
+from matrep_core.model.problem import COMPANION, Problem
 from matrep_core.model.search import Curve, watched_training
 from matrep_core.runs.checkpoint import read_sealed, write_sealed
 from matrep_core.settings import TrainingSettings
@@ -69,11 +69,12 @@ def train_fold_models(
 ) -> list[FoldModel] | None:
     """Train every fold model of the run at ``path`` that is not there yet, ``workers`` at once; None where it was stopped.
 
-    ``fold`` (R,) is the fold of each training measurement, -1 for the others. A finished model is kept in the run's
+    ``fold`` (R,) is the fold of each measurement's formula, -1 where it has none. A finished model is kept in the run's
     folder, so that a training that was killed repeats none. ``going_on`` is told the share done and says whether to
     go on; ``not_finite`` makes the error for a batch whose loss was not finite.
     """
     count, lock = settings.members, threading.Lock()
+    trains = np.isin(problem.part, ["train", COMPANION])
     done = np.zeros(count)
 
     def told(number: int, step: int) -> bool:
@@ -90,8 +91,8 @@ def train_fold_models(
             return FoldModel(tensors["vectors"], tensors["regressor"], curve)
         if not told(number, 0):
             return None
-        order = Order(np.flatnonzero((fold >= 0) & (fold != number)), generator(settings.seed, f"order fold {number}"))
-        held = np.flatnonzero(fold == number)
+        order = Order(np.flatnonzero(trains & (fold != number)), generator(settings.seed, f"order fold {number}"))
+        held = np.flatnonzero((problem.part == "train") & (fold == number))
         if len(held) > WATCHED:
             held = np.sort(generator(settings.seed, f"watched fold {number}").choice(held, WATCHED, replace=False))
         own = build_engine(engine, problem, settings, f" fold {number}")

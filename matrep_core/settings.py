@@ -26,6 +26,9 @@ class TrainingSettings:
     conditions: tuple[str, ...] = field(
         default=(), metadata={"sentence": "Numbers that the property was measured at; they become inputs of the model."}
     )
+    also: tuple[str, ...] = field(
+        default=(), metadata={"sentence": "Further properties that the same material vectors learn to predict; they only help the first."}
+    )
     recipe: str = _choice("default", "Where the other settings start from.", "default", "report")
 
     n_entries: int = _number(10, "How many numbers describe one material.", 1, 256)
@@ -84,12 +87,20 @@ class TrainingSettings:
             raise SettingRefused("conditions", self.conditions, "give the names of conditions.")
         if len(set(self.conditions)) < len(self.conditions):
             raise SettingRefused("conditions", self.conditions, "name each condition once.")
+        if not isinstance(self.also, tuple) or not all(isinstance(p, str) and p for p in self.also):
+            raise SettingRefused("also", self.also, "give the names of properties.")
+        if len({self.property, *self.also}) < 1 + len(self.also):
+            raise SettingRefused("also", self.also, "name each further property once, and not the first one again.")
         if self.members == 1:
             raise SettingRefused("members", 1, "one fold has no others to train on; choose 0, or 2 to 20.")
         return self
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "conditions": list(self.conditions)}
+        return {**asdict(self), "conditions": list(self.conditions), "also": list(self.also)}
+
+    def beside(self) -> int:
+        """How many inputs the regressor has beside the mixture vector: the conditions, and which property is asked."""
+        return len(self.conditions) + (1 + len(self.also) if self.also else 0)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], format: int) -> TrainingSettings:
@@ -98,13 +109,14 @@ class TrainingSettings:
         known = {each.name for each in fields(cls)}
         for name in stored.keys() ^ known:
             raise SettingRefused(name, stored.get(name), "this version of MatRep expects exactly its own settings.")
-        if not isinstance(stored["conditions"], list):
-            raise SettingRefused("conditions", stored["conditions"], "give a list of names.")
-        return cls(**{**stored, "conditions": tuple(stored["conditions"])}).checked()
+        for name in ("conditions", "also"):
+            if not isinstance(stored[name], list):
+                raise SettingRefused(name, stored[name], "give a list of names.")
+        return cls(**{**stored, "conditions": tuple(stored["conditions"]), "also": tuple(stored["also"])}).checked()
 
 
 # What runs of older formats did without saying so.
-BEFORE: dict[int, dict[str, Any]] = {1: {"members": 0, "blend": "no"}}
+BEFORE: dict[int, dict[str, Any]] = {1: {"members": 0, "blend": "no", "also": []}}
 
 # The research's own training: raw target, constant rate, batch 32, to the end, no step chosen afterwards.
 REPORT = {

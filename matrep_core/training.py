@@ -25,7 +25,7 @@ from matrep_core.folds import FOLDER, FoldModel, assign_folds, train_fold_models
 from matrep_core.formulas.splits import split_formulas
 from matrep_core.model.engine import Engine, Order, build_engine, generator, pace_of
 from matrep_core.model.ensemble import Ensemble, fit_ensemble, lone
-from matrep_core.model.problem import build_problem
+from matrep_core.model.problem import COMPANION, build_problem
 from matrep_core.model.scores import scores
 from matrep_core.model.search import Search, best_step, watched_training
 from matrep_core.runs.checkpoint import commit_checkpoint, latest_checkpoint, write_sealed
@@ -72,7 +72,7 @@ def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
     parts[split.train[np.sort(chosen)]] = "validation"
     problem = build_problem(data, observed, parts, settings)
     if not settings.steps:
-        settings = replace(settings, steps=_enough_steps(len(problem.rows("train", "validation")), settings.batch_size))
+        settings = replace(settings, steps=_enough_steps(len(problem.rows("train", "validation", COMPANION)), settings.batch_size))
     folds = assign_folds(data, split.train, values[np.searchsorted(measured, split.train)], settings)
     return create_run(path, data, settings, parts, folds, problem.scale.kind)
 
@@ -151,7 +151,7 @@ class _Training:
         self.engine = build_engine(self.engine_name, self.problem, self.settings)
         self.rates = pace_of(self.settings)[2]
         self.curves = {part: self._curve_rows(*parts) for part, parts in CURVES.items()}
-        self.order = Order(self.problem.rows("train", "validation"), generator(self.settings.seed, "order"))
+        self.order = Order(self.problem.rows("train", "validation", COMPANION), generator(self.settings.seed, "order"))
         self.fold = run.folds[self.problem.formulas]  # (R,)
         self.fold_models: list[FoldModel] | None = None
         self.search: Search | None = None
@@ -222,8 +222,10 @@ class _Training:
             return not (self.run.path / "stop").exists()
 
         settings, problem = self.settings, self.problem
-        order = Order(problem.rows("train"), generator(settings.seed, "search"))
         engine, held = build_engine(self.engine_name, problem, settings), problem.rows("validation")
+        rows = problem.rows("train", COMPANION)
+        rows = rows[~np.isin(problem.formulas[rows], problem.formulas[held])]
+        order = Order(rows, generator(settings.seed, "search"))
         curve = watched_training(problem, settings, engine, order, held, going_on, settings.patience)
         if curve is not None:  # where it ends early because a loss was not finite, the training proper will say so
             self.search = best_step([curve])
@@ -358,7 +360,8 @@ class _Training:
         reached = self.best is not None and self.best_step is not None
         kept_step, kept = (self.best_step, self.best) if reached else (self.step, last)
         ensemble, problem = self._ensemble(*kept), self.problem
-        amounts, conditions = self.run.data.amounts[problem.formulas], self.observed.conditions
+        formulas = problem.formulas[: problem.own]
+        amounts, conditions = self.run.data.amounts[formulas], self.observed.conditions
         found = ensemble.predict(amounts, conditions)
         last_alone = lone(problem, self.settings, *last).predict(amounts, conditions).value
         tensors, facts = ensemble.stored()
@@ -369,7 +372,7 @@ class _Training:
             "mean_predictor": self._scores(self._training_mean())["eval"],
         }  # fmt: skip
         tensors |= {
-            "material_vectors": kept[0], "regressor": kept[1], "formula": problem.formulas, "measured": problem.values,
+            "material_vectors": kept[0], "regressor": kept[1], "formula": formulas, "measured": problem.values[: problem.own],
             "predicted": found.value, "alone": found.alone,
             **{name: getattr(found, name) for name in ("low80", "high80", "low95", "high95")},
         }  # fmt: skip
@@ -381,11 +384,12 @@ class _Training:
             return lone(self.problem, self.settings, vectors, regressor)
         every = np.stack([vectors, *(model.vectors for model in self.fold_models)])
         flat = np.stack([regressor, *(model.regressor for model in self.fold_models)])
-        return fit_ensemble(self.problem, self.settings, self.fold, every, flat)
+        fold = np.where(self.problem.part == "train", self.fold, -1)
+        return fit_ensemble(self.problem, self.settings, fold, every, flat)
 
     def _training_mean(self) -> np.ndarray:
         mean = self.problem.values[self.problem.rows("train", "validation")].mean()
-        return np.full(len(self.problem.values), mean)
+        return np.full(self.problem.own, mean)
 
     def _scores(self, predicted: np.ndarray) -> dict[str, Any]:
         parts = {"full": ("train", "validation", "eval"), "eval": ("eval",), "train": ("train", "validation")}

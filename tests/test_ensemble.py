@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from matrep_core.errors import RunBroken
+from matrep_core.errors import NotThere, RunBroken, SettingRefused
 from matrep_core.formulas.schema import observations
 from matrep_core.model import ensemble as parts
 from matrep_core.model import partners
@@ -150,3 +150,34 @@ def test_the_same_predictor_whatever_the_number_of_workers(small_cosmetics, tmp_
         ends.append(run.kept_model()[0])
     assert ends[0].keys() == ends[1].keys()
     assert all(np.array_equal(ends[0][name], ends[1][name], equal_nan=True) for name in ends[0])
+
+
+def test_several_properties_share_the_vectors(small_cosmetics, tmp_path):
+    """Measurements of further properties train, unless their formula evaluates; what is judged stays the first property."""
+    chosen = from_recipe("default", property="viscosity", also=("pH",), steps=60, members=2, frames=2, hidden_width=16)
+    run = prepare(tmp_path / "run", small_cosmetics, chosen)
+    problem = build_problem(run.data, observations(run.data, "viscosity"), run.parts, run.settings)
+    companions = problem.part == "companion"
+    assert companions.sum() > 20 and not (run.parts[problem.formulas[companions]] == "eval").any()
+    assert abs(problem.targets[companions].mean()) < 1e-4 and problem.targets[companions].std() == pytest.approx(1, abs=1e-3)
+    fit(run)
+    table = run.predictions()
+    assert len(table) == problem.own and set(table.part) == {"train", "eval"}
+    rows = [run.data.formula_ids.index(i) for i in table.formula_id]
+    found = predictor_of(run).predict(run.data.amounts[rows], np.empty((len(rows), 0)))
+    np.testing.assert_allclose(found.value, table.predicted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("also", "sentence"),
+    [(("viscosity",), "not the first one again"), (("pH", "pH"), "once"), ((1,), "names of properties"), (("smell",), "no property 'smell'")],
+)
+def test_further_properties_that_do_not_fit_are_refused(small_cosmetics, tmp_path, also, sentence):
+    with pytest.raises((SettingRefused, NotThere), match=sentence):
+        prepare(tmp_path / "run", small_cosmetics, from_recipe("default", property="viscosity", also=also))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_predictor_refuses_other_shapes(trained):
+    with pytest.raises(SettingRefused, match="600 materials and 0 conditions"):
+        predictor_of(trained).predict(trained.data.amounts[:2], np.zeros((2, 1)))

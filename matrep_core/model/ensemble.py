@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from matrep_core.errors import RunBroken
+from matrep_core.errors import RunBroken, SettingRefused
 from matrep_core.model import partners
 from matrep_core.model.engine import generator
 from matrep_core.model.layout import AMOUNT_UNIT, Layout
@@ -69,6 +69,7 @@ class Ensemble:
     """All that predicting needs. vectors (1 + K, M, N), regressors (1 + K, P): the main model, then one a fold."""
 
     layout: Layout
+    declared: int  # conditions
     activation: str
     scale: TargetScale
     condition_mean: np.ndarray
@@ -86,7 +87,15 @@ class Ensemble:
     def predict(self, amounts: csr_array, conditions: np.ndarray) -> Prediction:
         """Predict R formulas: amounts (R, M) in weight-%, conditions (R, C) in their own units."""
         amounts = csr_array(amounts)
-        standard = (np.asarray(conditions, np.float64).reshape(amounts.shape[0], -1) - self.condition_mean) / self.condition_spread
+        given = np.asarray(conditions, np.float64).reshape(amounts.shape[0], -1)
+        if amounts.shape[1] != self.layout.materials or given.shape[1] != self.declared:
+            raise SettingRefused(
+                "conditions", given.shape[1],
+                f"this model takes amounts of {self.layout.materials} materials and {self.declared} conditions a formula.",
+            )  # fmt: skip
+        asked = np.zeros((len(given), self.layout.conditions - self.declared))
+        asked[:, :1] = 1.0  # the first property, where several were learned together
+        standard = (np.concatenate([given, asked], axis=1) - self.condition_mean) / self.condition_spread
         parts = self._parts(amounts, standard)
         alone = parts[VECTORS].mean(axis=0)
         blended = self.weights[VECTORS] * alone
@@ -160,7 +169,7 @@ def lone(problem: Problem, settings: TrainingSettings, vectors: np.ndarray, regr
     """The main model by itself: no folds, no partners, no interval."""
     rows = problem.rows("train", "validation")
     return Ensemble(
-        Layout.of(settings, problem.materials), settings.hidden_activation, problem.scale, problem.condition_mean,
+        Layout.of(settings, problem.materials), len(settings.conditions), settings.hidden_activation, problem.scale, problem.condition_mean,
         problem.condition_spread, vectors[None], regressor[None], _support(problem, rows), np.empty(0, np.int32), {}, None,
         None, {VECTORS: 1.0}, None,
     )  # fmt: skip
@@ -183,7 +192,7 @@ def fit_ensemble(
 ) -> Ensemble:
     """Fit the partners of every fold, weigh all by their held-out predictions, and measure the interval.
 
-    ``fold`` (R,) int is the fold of each training measurement, -1 for the others; ``vectors`` (1 + K, M, N) and
+    ``fold`` (R,) int is the fold of each training measurement of the property, -1 for the others; ``vectors`` (1 + K, M, N) and
     ``regressors`` (1 + K, P) are trained already.
     """
     amounts, standard = _amounts(problem), problem.conditions.astype(np.float64)
@@ -203,7 +212,7 @@ def fit_ensemble(
             forests[name] = partners.joined(fitted)
         kernel, known = _fit_kernels(problem, amounts, standard, targets, sides, np.flatnonzero(fold == 0))
     main = Ensemble(
-        Layout.of(settings, problem.materials), settings.hidden_activation, problem.scale, problem.condition_mean,
+        Layout.of(settings, problem.materials), len(settings.conditions), settings.hidden_activation, problem.scale, problem.condition_mean,
         problem.condition_spread, vectors, regressors, _support(problem, train), columns, forests, kernel, known,
         {VECTORS: 1.0}, None,
     )  # fmt: skip
@@ -339,7 +348,7 @@ def restored(
             known = partners.kernel_inputs(amounts[kernel.formulas], kernel.conditions, kernel.root, kernel.stretch)
         interval = facts.get("interval")
         return Ensemble(
-            layout, settings.hidden_activation, TargetScale(**facts["target_scale"]), np.array(facts["condition_mean"]),
+            layout, len(settings.conditions), settings.hidden_activation, TargetScale(**facts["target_scale"]), np.array(facts["condition_mean"]),
             np.array(facts["condition_spread"]), vectors, regressors, support,
             tensors.get("trees/columns", np.empty(0, np.int32)), forests, kernel, known,
             {str(k): float(v) for k, v in facts.get("weights", {VECTORS: 1.0}).items()},

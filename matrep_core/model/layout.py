@@ -31,7 +31,7 @@ class Layout:
 
     @classmethod
     def of(cls, settings: TrainingSettings, materials: int) -> Layout:
-        return cls(materials, settings.n_entries, len(settings.conditions), settings.hidden_width, settings.layers)
+        return cls(materials, settings.n_entries, settings.beside(), settings.hidden_width, settings.layers)
 
     @property
     def inputs(self) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from matrep_core.errors import SettingRefused
-from matrep_core.formulas.schema import FormulaSet, Observations
+from matrep_core.formulas.schema import FormulaSet, Observations, observations
 from matrep_core.model.layout import AMOUNT_UNIT
 from matrep_core.settings import TrainingSettings
+
+
+COMPANION = "companion"  # part of the measurements of further properties: they train, and nothing is judged by them
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Problem:
     targets: np.ndarray  # (R,) float32
     values: np.ndarray  # (R,) float64, in the property's unit
     formulas: np.ndarray  # (R,) int64
-    part: np.ndarray  # (R,) text: train, validation, eval
+    part: np.ndarray  # (R,) text: train, validation, eval, companion; the companions come last
     materials: int
     scale: TargetScale
     condition_mean: np.ndarray  # (C,) float64
@@ -87,6 +90,11 @@ class Problem:
     def rows(self, *parts: str) -> np.ndarray:
         """(.,) int64 measurements that belong to any of the parts."""
         return np.flatnonzero(np.isin(self.part, parts)).astype(np.int64)
+
+    @property
+    def own(self) -> int:
+        """How many of the measurements are of the property that is predicted; they come first."""
+        return int((self.part != COMPANION).sum())
 
     def facts(self) -> dict[str, Any]:
         """What predicting a further formula needs to know beside the weights; plain JSON."""
@@ -112,7 +120,7 @@ def build_problem(data: FormulaSet, observed: Observations, parts: np.ndarray, s
     condition_spread = observed.conditions[fitted].std(axis=0)
     condition_spread[condition_spread == 0] = 1.0
     amounts = data.amounts[observed.formulas]
-    return Problem(
+    own = Problem(
         indptr=amounts.indptr.astype(np.int64),
         indices=amounts.indices.astype(np.int32),
         amounts=(amounts.data * AMOUNT_UNIT).astype(np.float32),
@@ -125,4 +133,48 @@ def build_problem(data: FormulaSet, observed: Observations, parts: np.ndarray, s
         scale=scale,
         condition_mean=condition_mean,
         condition_spread=condition_spread,
+    )
+    return _with_companions(own, data, parts, settings) if settings.also else own
+
+
+def _with_companions(own: Problem, data: FormulaSet, parts: np.ndarray, settings: TrainingSettings) -> Problem:
+    """The problem with the measurements of further properties behind its own, each on a scale of its own.
+
+    They train and nothing else. Which property a measurement is of enters the regressor as one number a property, 0 or 1;
+    the material vectors are shared (multi-task learning: Caruana 1997, Machine Learning 28). Formulas that evaluate give
+    none of their measurements, formulas without a value of the first property give theirs. A condition that a further
+    property was not measured at is set to its mean.
+    """
+    count, known = len(own.targets), parts != "eval"
+    blocks, targets, values, formulas, conditions, asked = [], [own.targets], [own.values], [own.formulas], [own.conditions], []
+    asked.append(np.full(count, 0))
+    for number, name in enumerate(settings.also, start=1):
+        kept = observations(data, name, ())
+        rows = np.flatnonzero(known[kept.formulas])
+        if len(rows) < 2:
+            raise SettingRefused("also", name, f"only {len(rows)} formulas that train have a value of it; leave it out.")
+        kind = kept.target.scale if settings.scale in ("auto", "raw") else settings.scale
+        scale = TargetScale.fitted(kind, kept.values[rows], name)
+        targets.append(scale.to_target(kept.values[rows]))
+        values.append(kept.values[rows])
+        formulas.append(kept.formulas[rows])
+        conditions.append(np.zeros((len(rows), own.conditions.shape[1]), np.float32))
+        asked.append(np.full(len(rows), number))
+        blocks.append(len(rows))
+    which = np.concatenate(asked)
+    every = np.concatenate(formulas)
+    amounts = data.amounts[every]
+    flags = np.eye(1 + len(settings.also), dtype=np.float32)[which]
+    return replace(
+        own,
+        indptr=amounts.indptr.astype(np.int64),
+        indices=amounts.indices.astype(np.int32),
+        amounts=(amounts.data * AMOUNT_UNIT).astype(np.float32),
+        conditions=np.concatenate([np.concatenate(conditions), flags], axis=1),
+        targets=np.concatenate(targets),
+        values=np.concatenate(values),
+        formulas=every,
+        part=np.concatenate([own.part, np.full(sum(blocks), COMPANION, dtype=object)]),
+        condition_mean=np.concatenate([own.condition_mean, np.zeros(flags.shape[1])]),
+        condition_spread=np.concatenate([own.condition_spread, np.ones(flags.shape[1])]),
     )
