@@ -110,7 +110,7 @@ def tables(splits: int, workers: int, steps: int, *, quick: bool = False) -> Non
         settings = from_recipe(recipe, property="viscosity", **changes)
         entries = ENTRIES[:2] if quick else ENTRIES
         baselines = () if recipe == "report" else names()[:3] if quick else names()
-        study = make_study(studies_folder(root) / f"generated-{recipe}", data, plan_of(data, settings, entries, ["tanh"], splits, baselines), root)
+        study = make_study(studies_folder(root) / f"generated-{recipe}", data, plan_of(data, settings, entries, ["tanh"], splits, baselines))
         left = run_study(study, workers, ended=lambda name, words: print(f"{study.id} {name} {words}", file=sys.stderr, flush=True))
         print(f"Recipe {recipe}. {in_words(document_of(study, left))}\n{boxes(study.errors(), study.unit)}\n", flush=True)
     print("The page Evaluate shows both studies with their charts.")

@@ -64,7 +64,7 @@ def plan_of(
     return Plan(base, entries, activations, splits, tuple(dict.fromkeys(baselines)), data.name, content_hash(data))
 
 
-def make_study(path: Path, data: FormulaSet, plan: Plan, cache: Path | None = None) -> Study:
+def make_study(path: Path, data: FormulaSet, plan: Plan) -> Study:
     """A new study at ``path``, or the one that is there extended by ``plan``; nothing is written where it is refused.
 
     Raises SettingRefused where the study there was made from other data or settings, and what ``prepare`` raises
@@ -72,10 +72,10 @@ def make_study(path: Path, data: FormulaSet, plan: Plan, cache: Path | None = No
     """
     path = Path(path).absolute()
     if (path / "study.json").is_file():
-        there = Study(path, cache)
+        there = Study(path)
         _same(there.plan, plan, str(path))
         write_json(path / "study.json", there.plan.joined(plan).to_json(), durable=True)
-        return Study(path, cache)
+        return Study(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise SettingRefused("out", str(path), "it exists already and is no study; choose a new folder.")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -92,7 +92,7 @@ def make_study(path: Path, data: FormulaSet, plan: Plan, cache: Path | None = No
         raise RunBroken(f"The study could not be written to {path.parent.name}: {error.strerror}.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return Study(path, cache)
+    return Study(path)
 
 
 def _same(there: Plan, wanted: Plan, place: str) -> None:
@@ -189,7 +189,7 @@ def _work(study: Study, workers: int, engine: str, stop: Event, ended: Callable[
         parts = opened(first_of[seed]).parts
         observed = observations(study.data, study.plan.settings.property, study.plan.settings.conditions)
         trains = np.isin(parts[observed.formulas], ["train", "validation"])
-        _, error = baseline_predictions(study.cache, study.data, observed, trains, name)
+        _, error = baseline_predictions(study.path, study.data, observed, trains, name)
         with one_at_a_time:
             fitted[f"{name}-s{seed}"] = {"seconds": round(time.monotonic() - begun, 2), "inner_error": error}
             write_json(study.path / "baselines.json", fitted)
@@ -219,7 +219,7 @@ def _work(study: Study, workers: int, engine: str, stop: Event, ended: Callable[
 def start(root: Path, data: FormulaSet, plan: Plan) -> str:
     """Make a study below the artifacts folder ``root`` and queue it; returns its id. Raises what ``make_study`` raises."""
     study_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    study = make_study(studies_folder(root) / study_id, data, plan, root)
+    study = make_study(studies_folder(root) / study_id, data, plan)
     _launch(study, root)
     return study.id
 
@@ -230,7 +230,7 @@ def extend(root: Path, study_id: str, plan: Plan | None = None) -> None:
     lock = take_lock(study.path / "lock", f"{study.id} is at work. Stop it first, then extend it.")
     os.close(lock)
     if plan:
-        study = make_study(study.path, study.data, plan, root)
+        study = make_study(study.path, study.data, plan)
     _launch(study, root)
 
 

@@ -109,26 +109,37 @@ def baseline_predictions(
     """(R,) predictions of one baseline in the property's unit for every measurement, and its inner error.
 
     ``trains`` (R,) bool: the measurements it may learn from, validation included. Computed once: the result is kept
-    below the artifacts folder ``root`` by the content of all that it follows from; None keeps nothing.
+    below the folder ``root`` by the content of all that it follows from; None keeps nothing.
     Raises SettingRefused where all training values are equal, and what ``fit_baseline`` raises.
     """
+    if root and (kept := kept_predictions(root, data, observed, trains, name)):
+        return kept
+    scale = TargetScale.fitted(observed.target.scale, observed.values[trains], observed.target.name)
+    amounts, target = data.amounts[observed.formulas], scale.to_target(observed.values[trains])
+    model = fit_baseline(name, amounts[trains], observed.conditions[trains], target, observed.formulas[trains])
+    predicted = scale.to_value(model.predict(amounts, observed.conditions))
+    if root:
+        made = {"predicted": predicted, "inner_error": np.array([model.inner_error])}
+        write_cached(cache_path(root, _key(data, observed, trains, name)), made)
+    return predicted, model.inner_error
+
+
+def kept_predictions(
+    root: Path, data: FormulaSet, observed: Observations, trains: np.ndarray, name: str
+) -> tuple[np.ndarray, float] | None:
+    """What ``baseline_predictions`` kept below ``root``, or None where it has not been computed; fits nothing."""
+    kept = read_cached(cache_path(root, _key(data, observed, trains, name)))
+    return (kept["predicted"], float(kept["inner_error"][0])) if kept else None
+
+
+def _key(data: FormulaSet, observed: Observations, trains: np.ndarray, name: str) -> str:
     amounts = data.amounts[observed.formulas]
     contents = {
         "indptr": amounts.indptr.astype(np.int64), "indices": amounts.indices.astype(np.int64), "data": amounts.data,
         "conditions": observed.conditions, "values": observed.values, "formulas": observed.formulas, "trains": trains,
     }  # fmt: skip
-    kind = observed.target.scale
-    key = content_key(contents, baseline=name, scale=kind, materials=len(data.materials), version=VERSION, library=_library(name))
-    kept = read_cached(cache_path(root, key)) if root else None
-    if kept is None:
-        scale = TargetScale.fitted(kind, observed.values[trains], observed.target.name)
-        target = scale.to_target(observed.values[trains])
-        model = fit_baseline(name, amounts[trains], observed.conditions[trains], target, observed.formulas[trains])
-        predicted = scale.to_value(model.predict(amounts, observed.conditions))
-        kept = {"predicted": predicted, "inner_error": np.array([model.inner_error])}
-        if root:
-            write_cached(cache_path(root, key), kept)
-    return kept["predicted"], float(kept["inner_error"][0])
+    about = {"scale": observed.target.scale, "materials": len(data.materials), "version": VERSION, "library": _library(name)}
+    return content_key(contents, baseline=name, **about)
 
 
 def _library(name: str) -> str:

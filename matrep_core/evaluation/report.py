@@ -10,7 +10,7 @@ import pandas as pd
 from matrep_core.errors import NotThere
 from matrep_core.evaluation.comparison import in_words as comparison_in_words
 from matrep_core.evaluation.diagnosis import flattery
-from matrep_core.evaluation.results import ALONE, LAST, PARTS, PREDICTOR, Study, best_baseline, best_model, paired, table
+from matrep_core.evaluation.results import ALONE, LAST, PARTS, PREDICTOR, VECTORS, Study, best_baseline, best_model, paired, table
 
 USUAL_ENTRIES = 10
 
@@ -28,12 +28,12 @@ def headline(study: Study, errors: pd.DataFrame) -> str:
 
 
 def costs(study: Study, errors: pd.DataFrame) -> list[str]:
-    """Further comparisons at the N_entries that is judged: against the single model, and of best and last step."""
+    """Further comparisons at the N_entries that is judged: what the vectors alone achieve, what one model alone, best or last step."""
     ours = best_model(errors, USUAL_ENTRIES)
     if ours is None:
         return []
     rows, sentences = table(errors), []
-    for mine, other in ((PREDICTOR, ALONE), (ALONE, LAST)):
+    for mine, other in ((PREDICTOR, VECTORS), (PREDICTOR, ALONE), (ALONE, LAST)):
         pair = [
             rows[(rows["model"] == m) & (rows["n_entries"] == ours["n_entries"]) & (rows["activation"] == ours["activation"])]
             for m in (mine, other)

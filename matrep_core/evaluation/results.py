@@ -4,8 +4,8 @@
             data/            the formulas
             runs/<activation>-n<N_entries>-s<seed>/   ordinary run directories
             baselines.json   seconds and inner errors of the baselines that are fitted
-            lock  stop  log.txt
-    <cache>/cache/           predictions of the baselines, by content; <study> itself unless another is named
+            cache/           predictions of the baselines, by content
+            status.json  lock  stop  log.txt          of a study in a process of its own
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from matrep_core.errors import MatRepError, NotThere, RunBroken
-from matrep_core.evaluation.baselines import baseline_predictions
+from matrep_core.evaluation.baselines import kept_predictions
 from matrep_core.evaluation.comparison import Comparison, compare
 from matrep_core.evaluation.diagnosis import evaluated
 from matrep_core.formulas.schema import FormulaSet, observations
@@ -111,10 +111,10 @@ def jobs_of(
 
 
 class Study:
-    """One study on disk, read lazily. ``cache`` is the folder that keeps the baselines' predictions."""
+    """One study on disk, read lazily; nothing is computed that its workers have not computed."""
 
-    def __init__(self, path: Path, cache: Path | None = None):
-        self.path, self.cache = Path(path), Path(cache or path)
+    def __init__(self, path: Path):
+        self.path = Path(path)
         self.id = self.path.name
         if not (self.path / "study.json").is_file():
             raise NotThere(f"There is no study {self.id[:80]!r}. Choose one from the list, or start a new one.")
@@ -153,9 +153,16 @@ class Study:
         """The jobs whose run is done, in the order of activation, N_entries and seed."""
         found = []
         for job in sorted(self.jobs, key=lambda job: job.place):
-            if (job.path / "config.json").is_file() and (run := Run(job.path)).status().state == "done":
+            if (job.path / "config.json").is_file() and (run := self._run(job)).status().state == "done":
                 found.append((job, run))
         return found
+
+    def _run(self, job: Job) -> Run:
+        """The run of a job, with the study's own formulas where they are the same: reading them once is enough."""
+        run = Run(job.path)
+        if run.data_hash == self.plan.data_hash:
+            run.data = self.data
+        return run
 
     @property
     def busy(self) -> bool:
@@ -164,7 +171,7 @@ class Study:
     def state(self) -> tuple[str, str]:
         """queued, running, stopped, done, failed or lost, and a sentence ("" where there is nothing to say)."""
         if not (self.path / "status.json").is_file():
-            return "running" if self.busy else "stopped", ""
+            return "running" if self.busy else "done" if self.progress().done == self.progress().total else "stopped", ""
         busy, stored = self.busy, read_json(self.path / "status.json")
         state, message = str(stored.get("state")), str(stored.get("message", ""))
         if state in ("queued", "running") and not busy:
@@ -215,10 +222,10 @@ class Study:
         for job, run in self.done():
             facts = run.kept_model()[1]
             activation, n, seed = job.place
-            validated = _validation(run)
+            validated = _validation(run, facts["step"])
             for model, of, step in _models(run):
                 rows += _rows(
-                    run.scores(of), model=model, activation=activation, n_entries=n, seed=seed, step=facts[step], validation=validated
+                    run.scores_in(facts, of), model=model, activation=activation, n_entries=n, seed=seed, step=facts[step], validation=validated
                 )
         for name, seed, predicted, parts, observed in self._baselines():
             log_scale = observed.target.scale == "log"
@@ -241,14 +248,14 @@ class Study:
             if seed not in parts_of:
                 parts_of[seed] = self.parts(seed)
             trains = np.isin(parts_of[seed][observed.formulas], ["train", "validation"])
-            predicted, _ = baseline_predictions(self.cache, self.data, observed, trains, name)
-            yield name, seed, predicted, parts_of[seed], observed
+            if kept := kept_predictions(self.path, self.data, observed, trains, name):
+                yield name, seed, kept[0], parts_of[seed], observed
 
     def parts(self, seed: int) -> np.ndarray:
         """(F,) the parts of the split of that seed, which every run of it shares."""
         for job in self.jobs:
             if job.settings.seed == seed and (job.path / "config.json").is_file():
-                return Run(job.path).parts
+                return self._run(job).parts
         raise NotThere(f"{self.id} has no run of split {seed} yet.")
 
     def predictions(self, activation: str, n_entries: int) -> pd.DataFrame:
@@ -279,9 +286,9 @@ def _models(run: Run) -> list[tuple[str, str, str]]:
     return [(PREDICTOR, "", "step"), (VECTORS, "vectors", "step"), *single] if run.settings.members else single
 
 
-def _validation(run: Run) -> float:
+def _validation(run: Run, step: int) -> float:
     metrics = run.metrics()
-    known = metrics[metrics["validation_mae"].notna() & (metrics["step"] <= run.kept_step)]
+    known = metrics[metrics["validation_mae"].notna() & (metrics["step"] <= step)]
     return float(known["validation_mae"].iloc[-1]) if len(known) else float("nan")
 
 
@@ -362,7 +369,7 @@ def open_study(root: Path, study_id: str) -> Study:
     """The study of that id below the artifacts folder ``root``; raises NotThere for any other text."""
     if not _ID.fullmatch(study_id) or not (studies_folder(root) / study_id).is_dir():
         raise NotThere(f"There is no study {study_id[:80]!r}. Choose one from the list, or start a new one.")
-    return Study(studies_folder(root) / study_id, root)
+    return Study(studies_folder(root) / study_id)
 
 
 def list_studies(root: Path) -> tuple[list[Study], list[str]]:
@@ -373,7 +380,7 @@ def list_studies(root: Path) -> tuple[list[Study], list[str]]:
         if not _ID.fullmatch(path.name) or not path.is_dir():
             continue
         try:
-            found.append(Study(path, root))
+            found.append(Study(path))
         except MatRepError as error:
             broken.append(str(error))
     return found, broken

@@ -93,7 +93,7 @@ class Run:
         try:
             self.settings = TrainingSettings.from_json(config["settings"], config["format"])
             self.created, self.data_name, self.unit = (str(config[k]) for k in ("created", "data_name", "unit"))
-            self.scale, self._data_hash = str(config["scale"]), str(config["data_hash"])
+            self.scale, self.data_hash = str(config["scale"]), str(config["data_hash"])
         except (KeyError, TypeError, AttributeError, MatRepError) as error:
             raise RunBroken(f"{self.id}/config.json is not a MatRep run: {error}") from None
 
@@ -101,7 +101,7 @@ class Run:
     def data(self) -> FormulaSet:
         """The formulas that the run was made from; raises RunBroken where they changed since."""
         data = read_formula_set(self.path / "data")
-        if content_hash(data) != self._data_hash:
+        if content_hash(data) != self.data_hash:
             raise RunBroken(f"{self.id}/data is not the data that the run was trained on. Load the run again.")
         return data
 
@@ -238,7 +238,10 @@ class Run:
         ``of``: "" the whole predictor, "vectors" its models of the vectors without trees and kernel, "alone" the main
         model at its kept step, "last" the main model at its last step.
         """
-        facts = self.kept_model()[1]
+        return self.scores_in(self.kept_model()[1], of)
+
+    def scores_in(self, facts: dict[str, Any], of: str = "") -> dict[str, Any]:
+        """``scores`` from facts of ``kept_model`` that are read already; reading checks every byte of the model."""
         stored = facts.get(f"{of}_scores" if of else "scores", facts.get("scores"))
         if not isinstance(stored, dict) or not {"full", "eval", "train"} <= stored.keys():
             raise RunBroken(f"{self.id}/model holds no scores.")
