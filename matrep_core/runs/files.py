@@ -59,7 +59,8 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        raise RunBroken(f"{path.parent.name}/{path.name} cannot be read: {error}. Delete the run or load it again.") from None
+        why = error.strerror if isinstance(error, OSError) else error  # the whole text of an OSError names the folder
+        raise RunBroken(f"{path.parent.name}/{path.name} cannot be read: {why}. Delete the run or load it again.") from None
     return record
 
 
