@@ -67,18 +67,23 @@ def test_train_reports_every_part(trained):
     assert document["full"]["measurements"] == document["eval"]["measurements"] + document["train"]["measurements"]
 
 
-def test_neighbours_are_the_nearest_trained_materials(trained):
+def test_neighbours_are_those_of_the_core_with_their_evidence(trained):
+    from matrep_core.similarity.evidence import EVIDENCE, similarity_of
+
     folder, _ = trained
     run = Run(folder)
     query = int(np.argmax(run.support))
-    rows = matrep_json("neighbours", folder, run.data.materials[query], "--k", "7", "--metric", "euclidean")
-    assert [set(r) for r in rows] == [{"material", "distance", "support"}] * 7
-    distances = np.linalg.norm(run.vectors() - run.vectors()[query], axis=1)
-    distances[(run.support == 0) | (np.arange(600) == query)] = np.inf
-    nearest = np.argsort(distances, kind="stable")[:7]
-    assert [r["distance"] for r in rows] == pytest.approx(distances[nearest].tolist(), rel=1e-4, abs=1e-6)
-    assert all(r["support"] > 0 for r in rows)
-    assert run.data.materials[query] in matrep("neighbours", folder, run.data.materials[query]).stdout
+    code = run.data.materials[query]
+    similarity = similarity_of(run)
+    for words, by, metric in [([], "fused", "cosine"), (["--metric", "euclidean"], "code", "euclidean"), (["--by", "profile"], "profile", "")]:
+        rows = matrep_json("neighbours", folder, code, "--k", "7", *words)
+        found = similarity.neighbours(query, 7, by, metric, among=run.support > 0)
+        assert [r["material"] for r in rows] == [run.data.materials[i] for i in found.indices]
+        assert [r["distance"] for r in rows] == pytest.approx(found.distances.tolist(), rel=1e-4, abs=1e-6)
+        assert all(list(r)[:3] == ["material", "distance", "support"] and set(r) == set(EVIDENCE) for r in rows)
+        assert all(r["support"] > 0 for r in rows)
+    text = matrep("neighbours", folder, code).stdout
+    assert code in text and "by fused" in text and "models" in text
 
 
 def test_export_and_load_again(trained, tmp_path):
