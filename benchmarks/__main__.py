@@ -25,6 +25,18 @@ def main() -> None:
     similarity.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     near = commands.add_parser("neighbours", help="exact neighbours beside scikit-learn's brute force")
     near.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    load = commands.add_parser("load", help="many sessions at once on one server, beside one session alone")
+    load.add_argument("--sessions", type=int, default=50, metavar="N", help="sessions over websockets")
+    load.add_argument("--browsers", type=int, default=5, metavar="N", help="real browsers beside them")
+    load.add_argument("--minutes", type=float, default=0.0, metavar="M", help="a soak: go on for so long")
+    load.add_argument("--think", type=float, default=5.0, metavar="S", help="mean seconds between two actions of a session")
+    load.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    viewer = commands.add_parser("viewer", help="the viewer beside st.slider with Altair and beside Plotly, in Chromium")
+    viewer.add_argument("--quick", action="store_true", help="a tiny size: the table, not its numbers")
+    together = commands.add_parser("together", help="which properties help each other when they share the vectors")
+    together.add_argument("--sets", type=Path, metavar="DIR", help="measure these folders of data instead of the generated set")
+    together.add_argument("--seeds", type=int, default=5, metavar="N", help="how many split seeds")
+    together.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     quality = commands.add_parser("quality", help="the default predictor beside every baseline on real sets")
     quality.add_argument("--sets", type=Path, metavar="DIR", help="the folder that holds shampoo, tablets, octane")
     quality.add_argument("--out", type=Path, metavar="DIR", help="where its studies are kept; what is done is not repeated")
@@ -35,13 +47,12 @@ def main() -> None:
         each.add_argument("--splits", type=int, default=5, metavar="N", help="how many split seeds")
         each.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
         each.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
-    load = commands.add_parser("load", help="many sessions at once on one server, beside one session alone")
-    load.add_argument("--sessions", type=int, default=50, metavar="N", help="sessions over websockets")
-    load.add_argument("--browsers", type=int, default=5, metavar="N", help="real browsers beside them")
-    load.add_argument("--minutes", type=float, default=0.0, metavar="M", help="a soak: go on for so long")
-    load.add_argument("--think", type=float, default=5.0, metavar="S", help="mean seconds between two actions of a session")
-    load.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     arguments = parser.parse_args()
+    if arguments.command == "viewer":
+        from benchmarks.viewer import measure as measure_viewer
+
+        measure_viewer(quick=arguments.quick)
+        return
 
     import scipy.linalg.cython_blas  # noqa: F401  loaded first, so that the limit reaches it
     import torch
@@ -70,6 +81,10 @@ def main() -> None:
 
             a = arguments
             measure_load(a.sessions, a.browsers, a.minutes, a.think, quick=a.quick)
+        elif arguments.command == "together":
+            from benchmarks.together import measure as measure_together
+
+            measure_together(arguments.sets, arguments.seeds, quick=arguments.quick)
         elif arguments.command == "neighbours":
             from benchmarks.neighbours import measure as measure_neighbours
 

@@ -104,6 +104,12 @@ def new_training() -> None:
             "Conditions", possible, key=f"conditions {chosen} {target}", placeholder="none",
             help="Numbers that the property was measured at, such as temperature; they become inputs of the model.",
         )  # fmt: skip
+        also = st.multiselect(
+            "Properties learned together", [name for name in units if name != target], key=f"also {chosen} {target}",
+            placeholder="none",
+            help="Further properties that the same material vectors learn to predict. They can help where the first has few "
+            "values, and can harm where they ask for something else; compare the errors.",
+        )  # fmt: skip
         with st.expander("All settings", icon=":material/tune:"):
             for title, names in GROUPS.items():
                 st.caption(title)
@@ -112,7 +118,7 @@ def new_training() -> None:
                     with columns[number % 4]:
                         values[name] = setting_widget(name, getattr(defaults, name), recipe)
         if st.form_submit_button("Train", type="primary", icon=":material/play_arrow:"):
-            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), **values)
+            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), also=tuple(also), **values)
             to_url(run=jobs.start(root, data, settings))
             st.rerun()
 
