@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from tests.browser.serving import chromium_path
 from tests.conftest import PROJECT
 
 
@@ -30,6 +32,15 @@ def test_the_table_of_the_recipe_compares_with_the_default():
     assert "mPa·s" in lines[0]
     assert [line.split("×")[1].split("±")[0].strip() for line in lines[1:] if " default " in line] == ["1.000"]
     assert any("huber" in line for line in lines)
+
+
+def test_the_table_of_the_viewer_has_both_ways():
+    if chromium_path() is None:
+        pytest.skip("no Chromium: install it, or name it in the variable CHROMIUM")
+    lines = printed("viewer", "--quick").splitlines()
+    assert any(line.strip().startswith("viewer") and " 0 messages" in line for line in lines)
+    assert any(line.strip().startswith("slider") and "× the time" in line for line in lines)
+    assert any("bytes received" in line for line in lines)
 
 
 def test_the_dense_loop_is_the_engines_model(small_cosmetics, tmp_path):

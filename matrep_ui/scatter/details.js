@@ -77,13 +77,12 @@ export class Details {
       if (cloud.last > 0) notes.push(since === 0 ? "from the start" : `since ${count(cloud.steps[since])}`);
       list.append(el("li", {}, this.link(other, notes.filter(Boolean).join(" · "))));
     }
-    const blocks = [
+    return [
       el("div", { class: "details-title", text: title }),
+      shown.neighbours ? this.key(point) : null,
       el("p", { class: "details-note", text: "In the original space: distance, and since which step without a break." }),
       list,
-    ];
-    if (shown.neighbours) blocks.push(this.key(point));
-    return blocks;
+    ].filter(Boolean);
   }
 
   // What the lines and rings around the point mean, and how many there are of each.

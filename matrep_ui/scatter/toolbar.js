@@ -22,6 +22,7 @@ export class Toolbar {
       ),
     );
     this.axisSelects = ["x", "y", "z"].map((letter, k) => this.select(letter, (value) => this.axisChosen(k, value)));
+    for (const { label } of this.axisSelects) label.dataset.choice = "axis";
     this.tour = el(
       "span",
       { class: "segments", role: "group", "aria-label": "Grand tour" },

@@ -111,6 +111,7 @@ def test_hostile_names_are_shown_as_written(page: Page, viewer: Served) -> None:
         x, y = bring_to_middle(page, point)
         page.mouse.move(x + 1, y + 1)
         expect(page.locator(".card strong")).to_have_text(name)
+        expect(page.locator(".details-name")).to_have_text(name)
         page.mouse.move(5, 5)
     expect(page.locator(".matrep img, .matrep a, .matrep script")).to_have_count(0)
     card_width = page.locator(".stage").evaluate("stage => stage.scrollWidth <= stage.clientWidth")
