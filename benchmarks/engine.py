@@ -34,6 +34,7 @@ from matrep_core.training import build_engine, fit, pace_of, prepare
 
 SEED = 101
 PROPERTY = "viscosity"
+BATCH = 32  # the research's; the default recipe's own is in its settings
 clock = time.process_time
 
 
@@ -113,7 +114,7 @@ def step_time(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, folder
     """(a); returns the engine's seconds a step for each N_entries."""
     seconds = {}
     for n in sizes.entries:
-        run, problem = prepared(data, replace(settings, n_entries=n), folder)
+        run, problem = prepared(data, replace(settings, n_entries=n, batch_size=BATCH), folder)
         rows = problem.rows("train", "validation")
         loop = DenseLoop(dense(data, problem, rows), torch.from_numpy(problem.targets[rows]), n)
         fast = Fast(problem, replace(run.settings, steps=100_000))
@@ -164,12 +165,12 @@ def equal_quality(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fo
         found = [float(np.abs(p.scale.to_value(predict(i)) - p.values[rows]).mean()) for i, rows in enumerate(parts)]
         return found[0], found[1]
 
-    def loop_course(p: Problem, rates: torch.Tensor | float, most: int, every: int) -> list[Point]:
-        loop = DenseLoop(x[0], torch.from_numpy(p.targets[parts[0]]), settings.n_entries, rates, seed=SEED)
+    def loop_course(p: Problem, rates: torch.Tensor | float, batch: int, most: int, every: int) -> list[Point]:
+        loop = DenseLoop(x[0], torch.from_numpy(p.targets[parts[0]]), settings.n_entries, rates, batch, seed=SEED)
         return course(loop.train, most, every, budget, lambda: errors(p, lambda i: loop.predict(x[i]).numpy()))
 
     every_plain = max(1, min(1000, sizes.loop_steps // 20))
-    plain = loop_course(raw, 1e-3, sizes.loop_steps, every_plain)
+    plain = loop_course(raw, 1e-3, BATCH, sizes.loop_steps, every_plain)
     best = min((p.eval for p in plain if p.train <= 500), default=min(p.eval for p in plain))
     bar = 1.02 * best
     line("b", "plain loop, the research's recipe: lowest eval MAE" + (" at train MAE ≤ 500" if reached(plain, 500, bar) else ""),
@@ -177,7 +178,7 @@ def equal_quality(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fo
          + ("" if plain[-1].step + every_plain > sizes.loop_steps else ": cut by --budget, so the ratios are lower bounds"))  # fmt: skip
     rates = torch.from_numpy(pace_of(run.settings)[2][1:])
     every = max(1, steps // 60)
-    given = loop_course(problem, rates, steps, every)
+    given = loop_course(problem, rates, settings.batch_size, steps, every)
     fast = Fast(problem, run.settings)
 
     def mine() -> tuple[float, float]:
@@ -217,25 +218,37 @@ def whole_table(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fold
     assert all(status.state == "done" for status in states)
     busy = f"; the machine gave {cpu / wall:.2f} of 2 cores, on two free ones about {cpu / 2:.1f} s" if cpu / wall < 1.8 else ""
     steps = sum(status.step for status in states)
-    why = "every run trains twice (search, then all formulas) at batch 32; a larger batch errs more, see benchmarks recipe"
-    line("c", f"{len(jobs)} runs with frames, two workers ({steps:,} steps, about as many to search)",
-         f"{wall:.1f} s, {cpu:.1f} CPU s", judged(wall <= 10, "≤ 10 s", why) + busy)  # fmt: skip
+    line("c", f"{len(jobs)} runs, default recipe, one model each, with frames, two workers ({steps:,} steps + search)",
+         f"{wall:.1f} s, {cpu:.1f} CPU s", judged(wall <= 10, "≤ 10 s") + busy)  # fmt: skip
+    report = from_recipe("report", property=PROPERTY, seed=SEED, steps=sizes.loop_steps)
+    seconds, few = [], min(200, sizes.loop_steps // 20)
+    for n in sizes.study_entries:
+        run, problem = prepared(data, replace(report, n_entries=n), folder)
+        fast = Fast(problem, run.settings)
+        seconds += medians(sizes.repetitions, lambda: timed(lambda: fast.train(few)) / few)
+    each = sum(seconds) * sizes.loop_steps
+    line("c", f"the same by the research's recipe, {sizes.loop_steps:,} steps each, two free cores, from the step times",
+         f"{3 * each / 2 / 60:.1f} minutes", "a coffee break")  # fmt: skip
 
 
 def frame_cost(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, folder: str) -> None:
     """(d)"""
     for n in sizes.entries:
-        run, problem = prepared(data, replace(settings, n_entries=n), folder)
-        fast, writer = Fast(problem, run.settings), FrameWriter(run.path, problem.materials, n, 0)
-        training = framing = 0.0
-        for step in frame_steps(run.settings.steps, run.settings.frames).tolist():
-            training += timed(lambda: fast.train(step - fast.step))
-            framing += timed(lambda: writer.append(step, fast.engine.vectors(step)))
-        share = framing / (training or 1e-9)
-        text = f"{100 * share:.1f} %, {1e3 * framing / writer.written:.2f} ms a frame"
-        why = f"each must bring all {problem.materials:,} rows up to date; {50 * share:.1f} % of a run with its search"
-        writer.close()
-        line("d", f"{writer.written} frames as a share of training, N_entries {n}", text, judged(share < 0.02, "< 2 %", why))
+        for name, steps in (("default", 0), ("report", min(3_000, sizes.loop_steps))):
+            recipe = from_recipe(name, property=PROPERTY, seed=SEED, n_entries=n, steps=steps, members=0, blend="no")
+            run, problem = prepared(data, recipe, folder)
+            whole = sizes.loop_steps if name == "report" else run.settings.steps
+            fast, writer = Fast(problem, run.settings), FrameWriter(run.path, problem.materials, n, 0)
+            training = framing = 0.0
+            for step in frame_steps(run.settings.steps, run.settings.frames).tolist():
+                training += timed(lambda: fast.train(step - fast.step))
+                framing += timed(lambda: writer.append(step, fast.engine.vectors(step)))
+            writer.close()
+            share = framing / (training * whole / run.settings.steps or 1e-9)
+            as_steps = share * whole / writer.written
+            why = f"a frame brings {problem.materials:,} rows up to date and writes them, the work of {as_steps:.0f} steps"
+            line("d", f"{writer.written} frames as a share of training, recipe {name}, {whole:,} steps, N_entries {n}",
+                 f"{100 * share:.2f} %, {1e3 * framing / writer.written:.2f} ms a frame", judged(share < 0.02, "< 2 %", why))  # fmt: skip
 
 
 def quantisation(data: FormulaSet, settings: TrainingSettings, folder: str) -> None:
@@ -257,7 +270,9 @@ def quantisation(data: FormulaSet, settings: TrainingSettings, folder: str) -> N
         kept = np.mean([len(np.intersect1d(a, b)) for a, b in zip(exact, near, strict=True)]) / 10
         found.append((name, kept))
     text = ", ".join(f"{name} {100 * kept:.1f} %" for name, kept in found)
-    line("d", f"10 nearest neighbours kept, N_entries {settings.n_entries}", text, judged(found[-1][1] >= 0.99, "int16 ≥ 99 %"))
+    cheapest = next((name for name, kept in found if kept >= 0.99), "none")
+    line("d", f"10 nearest neighbours kept, N_entries {settings.n_entries}", text,
+         judged(found[-1][1] >= 0.99, "int16, whole bytes, ≥ 99 %") + f"; the cheapest that does: {cheapest}")  # fmt: skip
 
 
 def growth(settings: TrainingSettings, sizes: Sizes) -> None:
@@ -287,7 +302,7 @@ def _grown(settings: TrainingSettings, sizes: Sizes, factor: int) -> tuple[dict[
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the data
     problem = build_problem(data, observations(data, PROPERTY, ()), parts, settings)
     rates = {}
-    for batch in (settings.batch_size, 256):
+    for batch in (BATCH, 256):
         fast = Fast(problem, replace(settings, batch_size=batch))
         steps = max(1, 12_800 // batch)
         rates[batch] = batch * steps / medians(sizes.repetitions, lambda: timed(lambda: fast.train(steps)))[0]
@@ -304,10 +319,10 @@ def _memory(name: str) -> float:
 def floor(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, folder: str) -> None:
     """(f): the step beside its matrix products and the bytes that it must move, and nothing else."""
     for n in sizes.entries:
-        run, problem = prepared(data, replace(settings, n_entries=n), folder)
+        run, problem = prepared(data, replace(settings, n_entries=n, batch_size=BATCH), folder)
         fast = Fast(problem, replace(run.settings, steps=100_000))
         fast.train(200)
-        layout, batch = fast.engine.layout, settings.batch_size
+        layout, batch = fast.engine.layout, BATCH
         work = [_products(batch, i, o) for i, o in layout.shapes[:-1]]
         rows = problem.rows("train", "validation")[:batch]
         touched = len(np.unique(np.concatenate([problem.indices[problem.indptr[r] : problem.indptr[r + 1]] for r in rows])))
@@ -345,7 +360,7 @@ def measure(*, quick: bool, budget: float, only: str = "") -> None:
     sizes = QUICK if quick else Sizes()
     wanted = only or "abcdef"
     data = generate_cosmetics(seed=SEED, formulas=sizes.formulas, materials=sizes.materials).data
-    settings = from_recipe("default", property=PROPERTY, seed=SEED, steps=sizes.steps)
+    settings = from_recipe("default", property=PROPERTY, seed=SEED, steps=sizes.steps, members=0, blend="no")
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     print(f"Generated cosmetics, {sizes.formulas:,} formulas × {sizes.materials:,} materials; network N_entries, 128 × 4 layers.")
     print("One thread; CPU seconds but in (c). " + (
