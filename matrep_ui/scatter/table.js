@@ -4,7 +4,8 @@ import { NONE } from "./cloud.js";
 import { valueOfCode } from "./colour.js";
 import { ASIDE } from "./scene.js";
 
-const STARTS_A_FORMULA = /^[=+\-@\t\r\n]/; // in a spreadsheet; such a text gets an apostrophe before it
+// At the start of a cell, and after what starts one where a spreadsheet cuts at semicolons: as in views/export.py.
+const STARTS_A_FORMULA = /^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])/g;
 
 // UTF-8 with a byte order mark, which spreadsheets need to see UTF-8. Texts are quoted, numbers stay numbers.
 export function toCsv({ scene, selected }, onlySelected) {
@@ -32,6 +33,6 @@ function valueOf(colour, codes) {
 
 function cell(value) {
   if (typeof value === "number") return Number.isFinite(value) ? String(Number(value.toPrecision(6))) : "";
-  const safe = STARTS_A_FORMULA.test(value) ? `'${value}` : value;
+  const safe = value.replace(STARTS_A_FORMULA, "'");
   return `"${safe.replaceAll('"', '""')}"`;
 }

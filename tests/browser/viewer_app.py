@@ -31,6 +31,7 @@ HOSTILE = (
     "Very long " + "Polyoxyethylene-" * 40,
     "مادة خام 12 (right to left)",
     "글리세린 🧴 emoji",
+    '=HYPERLINK("http://a.b");+1',
 )
 FUNCTIONS = ("emollient", "humectant", "surfactant", "thickener", "preservative", "solvent")
 
