@@ -47,6 +47,8 @@ def main() -> None:
         each.add_argument("--splits", type=int, default=5, metavar="N", help="how many split seeds")
         each.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
         each.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
+    films = commands.add_parser("films", help="one UMAP over all frames: a network that learned the last beside a chain")
+    films.add_argument("--quick", action="store_true", help="tiny sizes: the table, not its numbers")
     arguments = parser.parse_args()
     if arguments.command == "viewer":
         from benchmarks.viewer import measure as measure_viewer
@@ -85,6 +87,10 @@ def main() -> None:
             from benchmarks.together import measure as measure_together
 
             measure_together(arguments.sets, arguments.seeds, quick=arguments.quick)
+        elif arguments.command == "films":
+            from benchmarks.films import measure as measure_films
+
+            measure_films(quick=arguments.quick)
         elif arguments.command == "neighbours":
             from benchmarks.neighbours import measure as measure_neighbours
 

@@ -117,7 +117,8 @@ def _projections(watched: Watch, look: Look) -> list[Projection]:
             all_names = film.axes if look.aligned else names
             found.append(Projection(name, all_names, film.codes, film.scales, carried=None if look.aligned else look.entries))
         elif name == PCA and turned:
-            found.append(Projection(name, film.axes, turn=basis.directions, centre=basis.mean, linear=len(film.axes) > 2, note=_PCA_NOTE))
+            turn = Projection(name, film.axes, turn=basis.directions, centre=basis.mean, note=_PCA_NOTE)
+            found.append(replace(turn, linear=len(film.axes) > 2))
         elif name == PCA:
             found.append(Projection(name, film.axes, film.codes, film.scales, linear=len(film.axes) > 2, note=_PCA_NOTE))
         elif name in UMAPS:
@@ -142,7 +143,8 @@ def payload_of(watched: Watch, look: Look) -> ScatterPayload:
             "common": np.zeros(0) if look.common is None else look.common, "mean": look.basis.mean,
             "directions": look.basis.directions,
         },
-        way=watched.way.key, aligned=look.aligned, run=watched.run.id, live=watched.live, entries=look.entries, films=list(look.films),
+        way=watched.way.key, aligned=look.aligned, run=watched.run.id, live=watched.live, entries=look.entries,
+        films=list(look.films),
         metrics=(watched.run.path / "metrics.jsonl").stat().st_size, best=watched.run.status().best_step,
     )  # fmt: skip
     return _payload(key, watched, look)
@@ -163,7 +165,8 @@ def _payload(key: str, _watched: Watch, _look: Look) -> ScatterPayload:
     assert first.frames is not None
     return ScatterPayload(
         first.frames, way.steps, list(watched.run.data.materials), first.axes, scale=first.scale, carried=first.carried,
-        linear=first.linear, note=first.note, original=watched.whole and not look.aligned, projection=first.name, projections=others, offered=offered,
+        linear=first.linear, note=first.note, original=watched.whole and not look.aligned, projection=first.name,
+        projections=others, offered=offered,
         texts={"INCI name": facts["inci"].tolist(), "function": facts["function"].tolist()},
         numbers={"support": facts["support"].to_numpy()}, hollow=~way.trained, colours=colours(watched, look),
         curve=curve_of(watched.run), marks=[Mark(event.step, event.name) for event in look.events], shares=shares,

@@ -100,7 +100,8 @@ def basis_of(watched: Watch, frame: int | None) -> tuple[PcaBasis, int]:
 def film_of(watched: Watch, name: str, basis: PcaBasis, entries: list[int]) -> Film | Progress:
     """A projection of all frames by its name, or how far it is."""
     if name == PCA:
-        return _pca_film(content_key({"directions": basis.directions, "mean": basis.mean}, way=watched.way.key), watched.way, basis)
+        key = content_key({"directions": basis.directions, "mean": basis.mean}, way=watched.way.key)
+        return _pca_film(key, watched.way, basis)
     if name == ENTRIES:
         return raw_film(watched.way, entries)
     dimensions = UMAPS[name]

@@ -151,6 +151,11 @@ def history_of(watched: Watch, material: int) -> np.ndarray:
     return _history(watched.way.key, material, watched)
 
 
+def filled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the columns in which nothing stands."""
+    return table[[name for name in table.columns if (table[name].astype(str) != "").any() or table.empty]]
+
+
 def about_selected(watched: Watch, chosen: list[int], frame: int) -> None:
     """The last selected material at this step: facts, length, neighbours and since when each has been one."""
     st.subheader("Selected material", anchor=False)
@@ -171,13 +176,16 @@ def about_selected(watched: Watch, chosen: list[int], frame: int) -> None:
     known = history[frame] >= 0
     near = watched.facts.iloc[history[frame][known]]
     st.dataframe(
-        pd.DataFrame({
-            "nearest": near["material"], "INCI name": near["inci"], "function": near["function"],
-            "neighbour since step": way.steps[since[frame][known]], "support": near["support"],
-        }),
-        hide_index=True, height=250, column_config={"neighbour since step": st.column_config.NumberColumn(format="localized")},
+        filled(pd.DataFrame({
+            "nearest": near["material"], "since step": way.steps[since[frame][known]], "INCI name": near["inci"],
+            "function": near["function"], "support": near["support"],
+        })),
+        hide_index=True, height=250, column_config={"since step": st.column_config.NumberColumn(format="localized")},
     )  # fmt: skip
-    st.caption(f"The nearest in the original space at step {way.steps[frame]:,} (Euclidean distance).")
+    st.caption(
+        f"The nearest in the original space at step {way.steps[frame]:,} (Euclidean distance), and the step since which each "
+        "has been one without a break."
+    )
     address = {"run": watched.run.id, "material": row["material"]}
     with st.container(horizontal=True):
         link("similar", "Similar materials", **address)
@@ -195,10 +203,10 @@ def most_moved(watched: Watch, marks: tuple[int, ...], frame: int) -> None:
     indices, distances = moved_most(way, first, last, MOVED_SHOWN)
     rows = watched.facts.iloc[indices]
     picked = st.dataframe(
-        pd.DataFrame({
-            "material": rows["material"], "INCI name": rows["inci"], "function": rows["function"],
-            "distance": distances, "support": rows["support"],
-        }),
+        filled(pd.DataFrame({
+            "material": rows["material"], "distance": distances, "INCI name": rows["inci"], "function": rows["function"],
+            "support": rows["support"],
+        })),
         hide_index=True, height=250, on_select="rerun", selection_mode="multi-row", key=f"moved {first} {last}",
         column_config={"distance": st.column_config.NumberColumn(format="%.3g")},
     )  # fmt: skip
@@ -215,8 +223,8 @@ def most_moved(watched: Watch, marks: tuple[int, ...], frame: int) -> None:
 
 def table_of(watched: Watch, look: Look, events: ScatterEvents, frame: int, chosen: list[int]) -> pd.DataFrame:
     """The points shown, or the selected ones, as a table of this step."""
-    table = watched.facts.rename(columns={"inci": "INCI name", "low": "least amount (weight-%)", "high": "largest amount (weight-%)"})
-    table = table.assign(step=int(watched.way.steps[frame]))
+    named = {"inci": "INCI name", "low": "least amount (weight-%)", "high": "largest amount (weight-%)"}
+    table = watched.facts.rename(columns=named).assign(step=int(watched.way.steps[frame]))
     film = look.films.get(events.projection or "")
     if film is not None:
         for place, values in enumerate(film.coordinates(frame).T):
@@ -339,8 +347,9 @@ def view(watched: Watch, carried: Carried, *, linked: bool, first: bool) -> Scat
     if linked:
         st.text(f"{shown.settings.property} · N_entries {shown.settings.n_entries} · seed {shown.settings.seed} · {shown.id}")
     told = asked(view_key(watched))
-    selected = list(told.selected) if told else [code for code in st.query_params.get_all("material") if code in shown.data.material_index]
-    chosen = [shown.data.material_index[code] for code in selected if code in shown.data.material_index]
+    index = shown.data.material_index
+    selected = [code for code in (told.selected if told else st.query_params.get_all("material")) if code in index]
+    chosen = [index[code] for code in selected]
     return scatter(
         carried, key=view_key(watched), height=540, selected=selected, step=start_step(watched), colour=from_url("colour"),
         axes=axes if first else axes[:2], projection=projection if first else PCA, near=near_of(watched, chosen),

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from matrep_core.errors import MatRepError, RunBroken, RunBusy
-from matrep_core.runs.files import held_lock, is_locked, read_json, take_lock, write_json
+from matrep_core.runs.files import held_lock, read_json, take_lock, write_json
 from matrep_core.views.cache import cache_path, prune, read_cached, write_cached
 
 Arrays = dict[str, np.ndarray]

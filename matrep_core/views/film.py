@@ -55,7 +55,10 @@ def pca_film(way: Trajectory, basis: PcaBasis) -> Film:
     directions = basis.directions.astype(np.float32)
     shift = (basis.mean @ basis.directions).astype(np.float32)
     with threadpool_limits(1):  # products this small are slower on two threads, and far slower on a busy machine
-        frames = [codes.astype(np.float32) @ directions * np.float32(scale) - shift for codes, scale in zip(way.codes, way.scales)]
+        frames = [
+            codes.astype(np.float32) @ directions * np.float32(scale) - shift
+            for codes, scale in zip(way.codes, way.scales)
+        ]  # fmt: skip
     return quantised(np.stack(frames), axes)
 
 
@@ -70,7 +73,9 @@ def still_good(way: Trajectory, basis: PcaBasis) -> bool:
     return bool(((points @ basis.directions) ** 2).sum() >= _STILL_GOOD * best)
 
 
-def aligned_film(way: Trajectory, alignment: Alignment, basis: PcaBasis | None, axes: tuple[str, ...], entries: list[int]) -> Film:
+def aligned_film(
+    way: Trajectory, alignment: Alignment, basis: PcaBasis | None, axes: tuple[str, ...], entries: list[int]
+) -> Film:
     """All frames of one run in the space of another: on that run's ``basis``, or on its ``entries`` where it is None."""
     places = []
     for frame in range(len(way)):

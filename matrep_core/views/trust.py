@@ -26,7 +26,7 @@ class Trust:
     trustworthiness: (T,) falls where materials stand near in the picture that are far in the original space
     continuity:      (T,) falls where materials near in the original space stand far apart in the picture
     each_trustworthiness, each_continuity: (T, M) float32 of every material; NaN where it was not measured
-    by_chance:       what a picture without any order would reach, about: 1/2
+    A picture without any order reaches about 1/2 in both.
     """
 
     of: int
