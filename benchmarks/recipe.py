@@ -17,13 +17,14 @@ import numpy as np
 from benchmarks.engine import Fast, prepared
 from matrep_core.formulas.cosmetics import generate_cosmetics
 from matrep_core.formulas.reading import read_data
+from matrep_core.formulas.rows import ReadingOptions
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.model.engine import Order, build_engine, generator
 from matrep_core.model.layout import AMOUNT_UNIT
 from matrep_core.model.problem import Problem
 from matrep_core.model.search import Search, best_step, watched_training
 from matrep_core.settings import TrainingSettings, from_recipe
-from matrep_core.training import MOST_STEPS, PASSES
+from matrep_core.training import FEWEST_STEPS, MOST_STEPS, PASSES
 
 FIRST_SEED = 201  # 0 to 4 are those of the app and of studies
 
@@ -36,20 +37,25 @@ class Variant:
     unit: float = AMOUNT_UNIT
     passes: int = PASSES
     loss: str = "absolute"
-    batch: int = 32
+    batch: int = TrainingSettings.batch_size
+    rate: float = TrainingSettings.learning_rate
+    fewest: int = FEWEST_STEPS
     keep: str = "one standard error"
 
 
 VARIANTS = (
     Variant("default"),
     *(Variant(f"amount unit {unit}", unit=unit) for unit in (0.03, 0.1, 1.0)),
-    *(Variant(f"{passes} passes", passes=passes) for passes in (75, 300)),
+    *(Variant(f"{passes} passes", passes=passes, fewest=10 * passes) for passes in (25, 100)),
     Variant("huber loss", loss="huber"),
-    Variant("batch 128", batch=128),
+    Variant("batch 32, rate 0.001, 150 passes", batch=32, rate=0.001, passes=150),
+    Variant("batch 64, rate 0.008", batch=64, rate=0.008),
+    Variant("rate 0.004", rate=0.004),
+    Variant("rate 0.024", rate=0.024),
     Variant("keep the lowest validation error", keep="lowest"),
     Variant("keep the last step", keep="last"),
 )
-QUICK = (Variant("default", passes=2), Variant("huber loss", passes=2, loss="huber"))
+QUICK = (Variant("default", passes=2, fewest=2), Variant("huber loss", passes=2, fewest=2, loss="huber"))
 
 
 def errors(data: FormulaSet, settings: TrainingSettings, variants: tuple[Variant, ...], folder: str) -> list[float]:
@@ -74,8 +80,8 @@ def _search(
 ) -> tuple[Search | None, Problem, TrainingSettings]:
     _, problem = prepared(data, replace(settings, steps=1), folder)
     batches = -(-len(problem.rows("train", "validation")) // variant.batch)
-    most = MOST_STEPS if variant.passes == PASSES else 2 * MOST_STEPS
-    own = replace(settings, loss=variant.loss, batch_size=variant.batch, steps=min(variant.passes * batches, most)).checked()
+    steps = int(np.clip(variant.passes * batches, variant.fewest, MOST_STEPS))
+    own = replace(settings, loss=variant.loss, batch_size=variant.batch, learning_rate=variant.rate, steps=steps).checked()
     problem = replace(problem, amounts=problem.amounts * np.float32(variant.unit / AMOUNT_UNIT))
     order = Order(problem.rows("train"), generator(own.seed, "search"))
     curve = watched_training(problem, own, build_engine("fast", problem, own), order, problem.rows("validation"), patience=own.patience)
@@ -93,7 +99,7 @@ def sets(folder: Path | None, quick: bool) -> Iterator[FormulaSet]:
     yield generate_cosmetics(seed=FIRST_SEED, **({"formulas": 150, "materials": 600} if quick else {})).data
     if folder:
         for each in sorted(path for path in folder.iterdir() if path.is_dir()):
-            yield read_data([each]).data
+            yield read_data([each], ReadingOptions(rescale=True)).data
 
 
 def measure(folder: Path | None, seeds: int, *, quick: bool = False) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from matrep_core.formulas.schema import observations
 from matrep_core.formulas.splits import split_formulas
+from matrep_core.model.activations import ACTIVATIONS, activate
 from matrep_core.model.predicting import predict_rows
 from matrep_core.model.problem import Problem, build_problem
-from matrep_core.model.step import ACTIVATIONS, activate
 from matrep_core.settings import TrainingSettings, from_recipe
 from matrep_core.model.engine import Engine, build_engine
 

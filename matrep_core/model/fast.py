@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from matrep_core.model import step as compiled
+from matrep_core.model.activations import ACTIVATIONS, activate
 from matrep_core.model.layout import Layout
 from matrep_core.model.problem import Problem
 from matrep_core.settings import TrainingSettings
@@ -45,7 +46,7 @@ class FastEngine:
         inputs_row = padded(max(n_row, layout.inputs), 16)
         self._shape = compiled.Shape(
             layout.n_entries, n_row, layout.inputs, inputs_row, layout.width, width_row, layout.layers,
-            compiled.ACTIVATIONS[settings.code_activation], compiled.ACTIVATIONS[settings.hidden_activation],
+            ACTIVATIONS[settings.code_activation], ACTIVATIONS[settings.hidden_activation],
             compiled.LOSSES[settings.loss],
         )  # fmt: skip
         self._data = compiled.Measurements(
@@ -60,7 +61,7 @@ class FastEngine:
         self._weights.theta[self._places] = start[1]
         self._room = self._working_space(size)
         self._room.codes[...] = self._weights.rows[:, 0]
-        compiled.activate(self._room.codes.reshape(-1), self._shape.code)
+        activate(self._room.codes.reshape(-1), self._shape.code)
 
     def _working_space(self, parameters: int) -> compiled.Room:
         s, layout, data = self._shape, self.layout, self._data

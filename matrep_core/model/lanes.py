@@ -3,7 +3,7 @@
 Inside a function compiled by numba, ``load(array, i)`` takes eight numbers, ``+ - * /`` and the functions below
 work on all eight, ``store(array, i, lanes)`` puts them back; LLVM turns each into one instruction (two on processors
 with narrower vectors). Loops over plain numbers leave that to the compiler's guess, which fails on short rows.
-Offsets are not checked; arrays are contiguous float32 (or int16 for ``store_rounded``).
+Offsets are not checked; arrays are contiguous float32.
 
 numba's cache on disk looks at the file of the compiled function alone: after a change here, delete ``__pycache__``.
 """
@@ -18,6 +18,9 @@ from numba import types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+# How everything that works on lanes is compiled: without the interpreter's lock, kept on disk, a product and the sum
+# after it as one instruction, a quotient by 0 as IEEE has it.
+COMPILED = {"nogil": True, "cache": True, "fastmath": {"contract"}, "error_model": "numpy"}
 WIDTH = 8
 _VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
 _FUSE = ("contract",)  # a product and the sum after it may be one instruction
@@ -147,21 +150,6 @@ def any_below(typing: Any, a: Any, b: Any) -> Any:
         return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(WIDTH), 0))
 
     return signature(types.boolean, lanes, lanes), lower
-
-
-@intrinsic
-def store_rounded(typing: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Round eight numbers, halves to even, and put them into a contiguous int16 array."""
-
-    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _place(context, builder, sig.args[0], args[0], args[1])
-        rounded = _call(builder, "llvm.rint.v8f32", args[2])
-        wide = builder.fptosi(rounded, ir.VectorType(ir.IntType(32), WIDTH))
-        short = builder.trunc(wide, ir.VectorType(ir.IntType(16), WIDTH))
-        builder.store(short, builder.bitcast(place, short.type.as_pointer()), align=2)
-        return context.get_dummy_value()
-
-    return signature(types.void, array, types.intp, lanes), lower
 
 
 @intrinsic

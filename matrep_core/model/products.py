@@ -15,9 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from matrep_core.model.lanes import alike, load, spread, store, turn
+from matrep_core.model.lanes import COMPILED, alike, load, spread, store, turn
 
-COMPILED = {"nogil": True, "cache": True, "fastmath": {"contract"}, "error_model": "numpy"}
 PANEL = 16  # columns at once: two vectors of eight
 ROWS = 4  # rows at once: four times two sums keep the multipliers of every common processor busy
 _ZERO = np.float32(0)

@@ -7,8 +7,8 @@ What makes it fast, with the mathematics of torch's AdamW unchanged:
   material occurs next (``echoes``, ``_catch_up``).
 - The codes of the batch's materials and their gradients are gathered into two small arrays, one slot a
   material, which stay in the innermost cache while all formulas of the batch read and write them.
-- All arithmetic goes by eight numbers at once (``lanes``), the matrix products too (``products``); tanh and
-  sigmoid are a rational function (Lambert's continued fraction of tanh, 13 levels; relative error below 4e-7).
+- All arithmetic goes by eight numbers at once (``lanes``), the matrix products (``products``), tanh and
+  sigmoid (``activations``) too.
 - A chunk of steps runs in one call without Python in between and without the interpreter's lock, so
   threads of one process can train several runs.
 
@@ -23,15 +23,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from matrep_core.model.lanes import alike, any_below, higher_of, load, lower_of, root, spread, store, total, where_zero
-from matrep_core.model.products import COMPILED, times, times_turned, turned_times
+from matrep_core.model.activations import activated, slope_of
+from matrep_core.model.lanes import COMPILED, alike, any_below, higher_of, load, root, spread, store, total, where_zero
+from matrep_core.model.products import times, times_turned, turned_times
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's own, as in torch
 # 0.9 ** 160 = 5e-8: what a momentum adds after so many steps without gradient is below float32's rounding.
 LONGEST_ECHO = 160
 
-IDENTITY, TANH, SIGMOID, RELU = 0, 1, 2, 3
-ACTIVATIONS = {"identity": IDENTITY, "tanh": TANH, "sigmoid": SIGMOID, "relu": RELU}
+_ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 HUBER, ABSOLUTE, SQUARED = 0, 1, 2
 LOSSES = {"huber": HUBER, "absolute": ABSOLUTE, "squared": SQUARED}
 
@@ -91,73 +91,6 @@ class Room(NamedTuple):
     gradient: np.ndarray  # as theta
     panel: np.ndarray  # the products' own
     echo: np.ndarray  # (4, LONGEST_ECHO + 1) float64
-
-
-# --- activations ---
-
-
-def _lambert_tanh(levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients in x² of P and Q with tanh x ≈ x P(x²) / Q(x²): tanh x = x/(1 + x²/(3 + x²/(5 + ...)))."""
-    upper, lower = np.polynomial.Polynomial([2 * levels - 1]), np.polynomial.Polynomial([1])
-    square = np.polynomial.Polynomial([0, 1])
-    for level in range(levels - 1, 0, -1):
-        upper, lower = (2 * level - 1) * upper + square * lower, upper
-    return (lower.coef / upper.coef[0]).astype(np.float32), (upper.coef / upper.coef[0]).astype(np.float32)
-
-
-_P, _Q = _lambert_tanh(13)
-P0, P1, P2, P3, P4, P5, P6 = (np.float32(c) for c in _P)
-Q0, Q1, Q2, Q3, Q4, Q5, Q6 = (np.float32(c) for c in _Q)
-_END = np.float32(9.0)  # beyond it tanh is 1 in float32
-_ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
-
-
-@njit(inline="always", **COMPILED)
-def _tanh(x):
-    x = lower_of(higher_of(x, alike(-_END)), alike(_END))  # what is no number stays none
-    y = x * x
-    p = alike(P5) + y * alike(P6)
-    p = alike(P1) + y * (alike(P2) + y * (alike(P3) + y * (alike(P4) + y * p)))
-    q = alike(Q4) + y * (alike(Q5) + y * alike(Q6))
-    q = alike(Q1) + y * (alike(Q2) + y * (alike(Q3) + y * q))
-    return x * (alike(P0) + y * p) / (alike(Q0) + y * q)
-
-
-@njit(inline="always", **COMPILED)
-def _activated(x, kind):
-    if kind == TANH:
-        return _tanh(x)
-    if kind == SIGMOID:
-        half = alike(_HALF)
-        return half + half * _tanh(half * x)
-    if kind == RELU:
-        return higher_of(x, alike(_ZERO))
-    return x
-
-
-@njit(inline="always", **COMPILED)
-def _slope_of(y, kind):
-    """The activation's slope where its output is y."""
-    one = alike(_ONE)
-    if kind == TANH:
-        return one - y * y
-    if kind == SIGMOID:
-        return y * (one - y)
-    if kind == RELU:
-        return where_zero(y, y, one)
-    return one
-
-
-@njit(**COMPILED)
-def activate(x, kind):
-    """Apply an activation in place to a flat array."""
-    whole = x.size - x.size % 8
-    for i in range(0, whole, 8):
-        store(x, i, _activated(load(x, i), kind))
-    rest = np.zeros(8, np.float32)
-    rest[: x.size - whole] = x[whole:]
-    store(rest, 0, _activated(load(rest, 0), kind))
-    x[whole:] = rest[: x.size - whole]
 
 
 # --- AdamW ---
@@ -265,7 +198,7 @@ def flush(shape, weights, room, now, pace, decay):
                 _catch_up(rows, begin, width, last, now, pace, decay, room.echo)
                 weights.last[m] = now
             for i in range(0, width, 8):
-                store(room.codes, m * width + i, _activated(load(rows, begin + i), shape.code))
+                store(room.codes, m * width + i, activated(load(rows, begin + i), shape.code))
 
 
 # --- one step ---
@@ -285,7 +218,7 @@ def _gather(shape, weights, data, batch, now, pace, decay, room):
                 if weights.last[m] < now:
                     _catch_up(rows, begin, width, weights.last[m], now, pace, decay, room.echo)
                 for j in range(0, width, 8):
-                    store(room.batch_codes, count * width + j, _activated(load(rows, begin + j), shape.code))
+                    store(room.batch_codes, count * width + j, activated(load(rows, begin + j), shape.code))
                 count += 1
             room.slots[at], room.shares[at] = room.slot[m], data.amounts[e]
             at += 1
@@ -319,7 +252,7 @@ def _forward(shape, theta, n, room, out):
         begin += stride * width
         for i in range(0, n * width, width):
             for j in range(0, width, 8):
-                store(target, i + j, _activated(load(target, i + j) + load(theta, begin + j), shape.hidden))
+                store(target, i + j, activated(load(target, i + j) + load(theta, begin + j), shape.hidden))
         begin += width
         source, stride, depth = target, width, shape.width
     for i in range(n):
@@ -342,7 +275,7 @@ def _backward(shape, theta, n, room):
             above = spread(slope, i)
             y = load(top, i * width + j)
             lanes = lanes + above * y
-            store(delta, i * width + j, above * weights * _slope_of(y, shape.hidden))
+            store(delta, i * width + j, above * weights * slope_of(y, shape.hidden))
         store(gradient, begin + j, lanes)
     bias = _ZERO
     for i in range(n):
@@ -368,7 +301,7 @@ def _backward(shape, theta, n, room):
             turned_times(source, width, shape.width, delta, width, n, room.panel, gradient[begin:], width)
             times_turned(delta, width, n, theta[begin:], width, shape.width, shape.width, room.panel, target, width)
             for i in range(0, n * width, 8):
-                store(target, i, load(target, i) * _slope_of(load(source, i), shape.hidden))
+                store(target, i, load(target, i) * slope_of(load(source, i), shape.hidden))
 
 
 @njit(**COMPILED)
@@ -389,7 +322,7 @@ def _scatter(shape, weights, n, count, step, pace, decay, room):
         begin = 3 * width * m
         for j in range(0, width, 8):
             i, p = begin + j, k * width + j
-            g = load(pull, p) * _slope_of(load(room.batch_codes, p), shape.code)
+            g = load(pull, p) * slope_of(load(room.batch_codes, p), shape.code)
             store(pull, p, alike(_ZERO))
             _adamw_at(rows, i, rows, i + width, rows, i + 2 * width, g, ahead, below, keep)
         weights.last[m] = step
