@@ -34,6 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "matrep_core.evaluation": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
     "matrep_core.similarity": BASE
     | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
+    "matrep_core.whatif": BASE
+    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views", "matrep_core.similarity", "matrep_core.predictor"},
     "matrep_core.folds": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs"},
     "matrep_core.predictor": {"matrep_core.model", "matrep_core.runs"},
     "matrep_core.training": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.folds"},
@@ -42,13 +44,14 @@ ALLOWED: dict[str, set[str]] = {
     | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.training", "matrep_core.evaluation"},
     "matrep_core.cli": BASE
     | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.training", "matrep_core.study", "matrep_core.views"}
-    | {"matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation"},
+    | {"matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation", "matrep_core.whatif"},
     "matrep_core.__main__": {"matrep_core.cli"},
     "matrep_ui": BASE
-    | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views", "matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study"},
+    | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views", "matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study"}
+    | {"matrep_core.whatif"},
     "pages": BASE
     | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views", "matrep_core.jobs", "matrep_ui"}
-    | {"matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study"},
+    | {"matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study", "matrep_core.whatif"},
     "app": {"matrep_ui"},
 }
 
