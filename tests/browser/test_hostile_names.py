@@ -114,15 +114,15 @@ def planted(page: Page) -> list[str]:
 @pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.name)
 def test_every_name_is_inert(entry, guarded, app: Served, hostile: Hostile, figures) -> None:
     page, found = guarded
-    materials = [code for code in hostile.run.data.materials if "__hit(2)" in code or code.startswith(("=HYPER", "[x](java"))]
+    materials = [code for code in hostile.run.data.materials if "__hit(2)" in code or code.startswith("[x](java")]
     for material in materials:
         page.goto(f"{app.url}/{entry.name}?run=hostile&other=hostile-too&data={hostile.data}&material={quote(material, safe='')}")
         settled(page, entry.title)
     for tab in page.get_by_role("tab").all():
         if tab.is_visible():
             tab.click()
-    for panel in page.locator("details:not([open]) > summary").all():
-        if panel.is_visible():
+    for panel in page.locator("details > summary").all():
+        if panel.is_visible() and panel.evaluate("summary => !summary.parentElement.open"):
             panel.click()
     for box in page.get_by_role("combobox").all()[:8]:
         if box.is_visible() and box.is_enabled():
@@ -133,8 +133,8 @@ def test_every_name_is_inert(entry, guarded, app: Served, hostile: Hostile, figu
         surface = page.locator(".surface").first
         room = surface.bounding_box()
         assert room
-        for x in np.linspace(0.1, 0.9, 9):  # the card of a point shows beside the pointer
-            for y in np.linspace(0.1, 0.9, 5):
+        for x in np.linspace(0.1, 0.9, 6):  # the card of a point shows beside the pointer
+            for y in np.linspace(0.1, 0.9, 4):
                 page.mouse.move(room["x"] + x * room["width"], room["y"] + y * room["height"])
     for icon in page.get_by_test_id("stTooltipHoverTarget").all()[:12]:
         if icon.is_visible():
