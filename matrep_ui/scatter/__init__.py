@@ -30,7 +30,7 @@ Several ways to look. ``ScatterPayload.frames`` is the first projection, named `
         offered=["UMAP, 3 axes"])
 
     q          (T, N, D) int16; scale one number or (T,), one a frame, so that frames appended later change no old one
-    turn       (D, A) and centre (D,): positions are (q * scale - centre) @ turn, worked out in the browser, no bytes
+    turn       (D, A) and centre (D,): positions are (own position - centre) @ turn, worked out in the browser, no bytes
     original   these D coordinates ARE the material vectors: neighbours and movement are worked out in the browser
     linear     a linear image of the vectors with 3 to 16 coordinates: the grand tour can turn through it
     axes       names of all A coordinates one may choose; ``carried`` says which D of them ``frames`` holds

@@ -24,7 +24,14 @@ export class Scrubber {
     this.flagElements = new Map(LETTERS.map((letter) => [letter, el("div", { class: "flag", text: letter, hidden: true })]));
     this.flagButtons = LETTERS.map((letter) => {
       const title = `Mark ${letter} at this step (${letter.toLowerCase()}): what moved most between A and B is listed`;
-      const button = el("button", { type: "button", class: "flag-button", text: letter, title, "aria-label": title, onclick: () => this.flag(letter) });
+      const button = el("button", {
+        type: "button",
+        class: "flag-button",
+        text: letter,
+        title,
+        "aria-label": title,
+        onclick: () => this.flag(letter),
+      });
       button.dataset.flag = letter;
       return button;
     });
