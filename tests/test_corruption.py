@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from matrep_core.errors import RunBroken
+from matrep_core.runs.archive import import_run
 from matrep_core.runs.checkpoint import latest_checkpoint, read_sealed, write_sealed
 from matrep_core.runs.frames import FrameReader, FrameWriter
+from tests.attacks.kit import SAMPLE
 
 FLIPS = 5_000  # a file, of four
 SHAPE = (24, 3)
@@ -107,3 +109,16 @@ def test_the_older_checkpoint_stands_in_for_a_damaged_newer_one(checkpoint: Path
     shutil.rmtree(checkpoint)
     with pytest.raises(RunBroken, match="sha256"):
         latest_checkpoint(checkpoint.parent)
+
+
+def test_frames_that_are_missing_are_noticed_by_the_checkpoint(tmp_path: Path) -> None:
+    """An index cut at the end of a line is whole in itself; the checkpoint knows better."""
+    run = import_run(SAMPLE, tmp_path)
+    index = run.path / "frames" / "index.jsonl"
+    lines = index.read_bytes().splitlines(keepends=True)
+    for kept in range(len(lines)):
+        index.write_bytes(b"".join(lines[:kept]))
+        with pytest.raises(RunBroken, match=f"{kept} of the {len(lines)} frames"):
+            run.frames()
+    index.write_bytes(b"".join(lines))
+    assert len(run.frames()) == len(lines)

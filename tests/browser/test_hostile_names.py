@@ -69,7 +69,7 @@ class Hostile:
 @pytest.fixture(scope="module")
 def hostile(app: Served) -> Hostile:
     data = hostile_set()
-    settings = from_recipe("default", property=data.properties[0].name, n_entries=3, steps=120, frames=6, members=2, hidden_width=16)
+    settings = from_recipe("default", property=data.properties[0].name, n_entries=3, steps=120, frames=6, members=2, blend="no", hidden_width=16)
     runs_folder(app.artifacts).mkdir(parents=True, exist_ok=True)
     for name in ("hostile", "hostile-too"):
         run = prepare(runs_folder(app.artifacts) / name, data, settings)
@@ -168,7 +168,7 @@ def taken_along(page: Page) -> list[str]:
         if name.endswith(".csv"):
             cells += [c for row in csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")) for c in row]
         elif name.endswith(".xlsx"):
-            for sheet in openpyxl.load_workbook(path).worksheets:
+            for sheet in openpyxl.load_workbook(io.BytesIO(path.read_bytes())).worksheets:
                 for row in sheet.iter_rows():
                     assert not [c for c in row if c.data_type == "f"], "a cell of the workbook is a formula"
     return cells
