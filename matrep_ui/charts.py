@@ -14,7 +14,7 @@ def with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def _log_ticks(values: pd.Series) -> list[float]:
+def log_ticks(values: pd.Series) -> list[float]:
     """Powers of ten across the values, with 2 and 5 between them where those are few, or else four round numbers."""
     if values.empty:
         return []
@@ -46,10 +46,10 @@ def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -
         .encode(
             alt.X("step:Q", title="training step")
             .scale(type="log", nice=False)
-            .axis(values=_log_ticks(shown["step"]), grid=False, format=",~g"),
+            .axis(values=log_ticks(shown["step"]), grid=False, format=",~g"),
             alt.Y("error:Q", title=with_unit("mean absolute error", unit))
             .scale(type="log", zero=False, nice=False)
-            .axis(values=_log_ticks(shown["error"]), format=",~g"),
+            .axis(values=log_ticks(shown["error"]), format=",~g"),
             alt.Color("part:N", title=None, sort=list(CURVES.values())).legend(orient="top"),
             tooltip=[
                 alt.Tooltip("part:N"),

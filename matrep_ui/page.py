@@ -38,6 +38,7 @@ class PageEntry:
 PAGES = (
     PageEntry("Data", "data", "Data", ":material/table_view:"),
     PageEntry("Model", "train", "Train", ":material/model_training:"),
+    PageEntry("Model", "evaluate", "Evaluate", ":material/balance:"),
     PageEntry("Explore", "dynamics", "Dynamics", ":material/timeline:"),
     PageEntry("Explore", "materials", "Materials", ":material/scatter_plot:"),
     PageEntry("Explore", "similar", "Similar", ":material/join_inner:"),

@@ -14,14 +14,17 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from matrep_core.evaluation.results import studies_folder
 from matrep_core.formulas.cosmetics import generate_cosmetics
 from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
+from matrep_core.study import make_study, plan_of, run_study
 from matrep_core.training import fit, prepare
 from matrep_ui.page import PAGES
 from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
 
+STUDY = "viscosity"
 SIZE = {"width": 1440, "height": 1100}
 
 
@@ -32,6 +35,8 @@ def train(artifacts: Path) -> tuple[str, Run]:
     settings = from_recipe("default", property="viscosity", n_entries=10)
     run = prepare(runs_folder(artifacts) / "viscosity-10", made.data, settings)
     fit(run)
+    plan = plan_of(made.data, settings, [2, 10], ["tanh"], 3, ["mean", "ridge", "kNN", "SVR"])
+    run_study(make_study(studies_folder(artifacts) / STUDY, made.data, plan))
     return dataset, run
 
 
@@ -43,6 +48,7 @@ def address(name: str, dataset: str, run: Run) -> str:
     return {
         "data": f"?data={quote(dataset)}",
         "train": f"?data={quote(dataset)}&run={quote(run.id)}",
+        "evaluate": f"?study={STUDY}",
         "dynamics": f"?run={quote(run.id)}&material={quote(material)}&step={run.frame_steps()[-12]}",
         "materials": f"?run={quote(run.id)}&material={quote(material)}",
         "similar": f"?run={quote(run.id)}&material={quote(material)}",

@@ -77,8 +77,10 @@ def in_words(found: Comparison, property_name: str, unit: str) -> str:
         f"{shown(found.low)} to {shown(found.high)}{unit}"
     )
     if found.verdict == "better":
-        return f"{found.ours} wins: its error is {share:.0%} lower than that of {found.theirs}, which is more than noise ({paired})."
-    if found.verdict == "worse":
-        return f"{found.theirs} wins: the error of {found.ours} is {share:.0%} higher, which is more than noise ({paired})."
-    leads = found.ours if found.difference < 0 else found.theirs
-    return f"{found.ours} and {found.theirs} cannot be told apart: {leads} leads by {share:.0%}, which is within the noise ({paired})."
+        words = f"{found.ours} wins: its error is {share:.0%} lower than that of {found.theirs}, which is more than noise ({paired})."
+    elif found.verdict == "worse":
+        words = f"{found.theirs} wins: the error of {found.ours} is {share:.0%} higher, which is more than noise ({paired})."
+    else:
+        leads = found.ours if found.difference < 0 else found.theirs
+        words = f"{found.ours} and {found.theirs} cannot be told apart: {leads} leads by {share:.0%}, which is within the noise ({paired})."
+    return "T" + words[1:] if words.startswith("the ") else words  # kNN keeps its small k

@@ -23,7 +23,7 @@ def headline(study: Study, errors: pd.DataFrame) -> str:
     found = paired(errors, ours, theirs, study.plan.settings.train_share)
     if found is None:
         return ""
-    best = f"Of the baselines {theirs['model']} is the best. "
+    best = f"Of the baselines {theirs['model']} is the best; MatRep is judged at N_entries {ours['n_entries']}, {ours['activation']}. "
     return best + comparison_in_words(found, study.plan.settings.property, study.unit)
 
 

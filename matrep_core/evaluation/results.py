@@ -64,7 +64,8 @@ class Plan:
             rest = int(stored["splits"]), tuple(map(str, stored["baselines"])), str(stored["data_name"]), str(stored["data_hash"])
             return cls(settings, entries, activations, *rest)
         except (KeyError, TypeError, ValueError, MatRepError) as error:
-            raise RunBroken(f"{place}/study.json is not a study of this MatRep: {error}. Start a new study.") from None
+            reason = str(error).rstrip(".")
+            raise RunBroken(f"{place}/study.json is not a study of this MatRep: {reason}. Start a new study.") from None
 
     def joined(self, more: Plan) -> Plan:
         """This plan and ``more`` of the same study as one."""
@@ -358,7 +359,11 @@ def paired(
 
 
 def _label(row: dict[str, Any]) -> str:
-    return f"MatRep ({row['model']}, N_entries {row['n_entries']})" if row["n_entries"] else str(row["model"])
+    words = {
+        PREDICTOR: "the default predictor", VECTORS: "the vectors alone, as an ensemble,",
+        ALONE: "the single model at its best step", LAST: "the single model at its last step",
+    }  # fmt: skip
+    return words.get(row["model"], str(row["model"]))
 
 
 def studies_folder(root: Path) -> Path:
