@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from matrep_core.errors import NotThere
 from matrep_core.formulas.cosmetics import generate_cosmetics
 from matrep_core.formulas.octane import read_octane
-from matrep_core.formulas.reading import read_data
+from matrep_core.formulas.reading import ReadingOptions, read_data
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.settings import from_recipe
 from matrep_core.similarity.evidence import similarity_of
@@ -155,7 +155,7 @@ def sets(folder: Path | None, quick: bool) -> Iterator[tuple[str, Callable[[int]
     except NotThere as error:
         print(error)
     for each in sorted(path for path in folder.iterdir() if path.is_dir()) if folder else []:
-        data = read_data([each]).data
+        data = read_data([each], ReadingOptions(rescale=True)).data
         if each.name != "octane":
             yield data.name, lambda seed, data=data: data, bool(multi_hot(data)[1])
     yield "Generated cosmetics without the formulas that vary another one", _without_variants, False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -299,9 +301,17 @@ def show_group(look: Look, ranks: Similarity, query: int) -> None:
         onwards(look, int(found.indices[chosen]))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Comparing every pair of materials …")
-def _web(key: str, _points: np.ndarray, _among: np.ndarray) -> Web:
-    return web_of(_points, _among)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _web(key: str, _points: np.ndarray, _among: np.ndarray, _told: Callable[[int, int], None]) -> Web:
+    return web_of(_points, _among, _told)
+
+
+def web(key: str, ranks: Similarity, among: np.ndarray) -> Web:
+    """The nearest of every material in ``among``, with a bar while they are compared."""
+    bar = st.empty()
+    found = _web(key, ranks.fused_points, among, lambda done, of: bar.progress(done / of, f"{done:,} of {of:,} materials compared"))
+    bar.empty()
+    return found
 
 
 def show_way(look: Look, ranks: Similarity, query: int) -> None:
@@ -315,7 +325,7 @@ def show_way(look: Look, ranks: Similarity, query: int) -> None:
         st.caption("Choose a second material: the steps between the two appear here, each to a near material.")
         return
     among = (look.run.support >= TYPICAL) | np.isin(np.arange(len(index)), [query, index[end]])
-    way, steps = path_between(_web(f"{look.key} {query} {end}", ranks.fused_points, among), query, index[end])
+    way, steps = path_between(web(f"{look.key} {query} {end}", ranks, among), query, index[end])
     table = short_list(look, np.array(way), "step (distance)", np.array([np.nan, *steps]))
     st.caption(f"{len(way) - 1:,} steps over materials of at least {TYPICAL} training formulas. A long step is a gap.")
     st.dataframe(table, hide_index=True, column_config={"step (distance)": st.column_config.NumberColumn(format="%.3g")})
@@ -324,18 +334,18 @@ def show_way(look: Look, ranks: Similarity, query: int) -> None:
 
 def show_ends(look: Look, ranks: Similarity) -> None:
     """Singular materials and hubs."""
-    web = _web(f"{look.key} {TYPICAL}", ranks.fused_points, look.run.support >= TYPICAL)
+    near = web(f"{look.key} {TYPICAL}", ranks, look.run.support >= TYPICAL)
     left, right = st.columns(2)
     with left:
         st.subheader("Near nothing", anchor=False)
         st.caption(f"Of materials in at least {TYPICAL} training formulas: even the fifth nearest is far. Nothing replaces them.")
-        alone, far = singular(web, 15)
+        alone, far = singular(near, 15)
         st.dataframe(short_list(look, alone, "fifth nearest at", far), hide_index=True,
                      column_config={"fifth nearest at": st.column_config.NumberColumn(format="%.3g")})  # fmt: skip
     with right:
         st.subheader("Near everything", anchor=False)
         st.caption("Named among the 10 nearest by most others: average materials, whose nearness says little.")
-        common, named = hubs(web, 15)
+        common, named = hubs(near, 15)
         st.dataframe(short_list(look, common, "named by", named), hide_index=True)
 
 

@@ -117,7 +117,9 @@ class Swaps:
         kept = (alike.data >= LIKE) & without[alike.col]
         for before, after, likeness in zip(mine[alike.row[kept]], alike.col[kept], alike.data[kept], strict=True):
             new = np.setdiff1d(self._materials(after), self._materials(before), assume_unique=True)
-            strength[new] += likeness**SHARPNESS
+            if not len(new):
+                continue
+            strength[new] += likeness**SHARPNESS / len(new)  # what came in together shares the evidence
             better = new[likeness > likest[new]]
             likest[better], pair[better] = likeness, (before, after)
         return strength / np.sqrt(self._uses[material] * self._uses), pair, likest
