@@ -15,7 +15,7 @@ from matrep_core.views.clustering import NO_CLUSTER
 from matrep_core.views.film import Film, aligned_film
 from matrep_core.views.projection import PcaBasis
 from matrep_ui.moving import PINNED, Look
-from matrep_ui.page import run_label, url_selectbox
+from matrep_ui.page import from_url, run_label, to_url, url_selectbox
 from matrep_ui.scatter import Categories
 from matrep_ui.watching import ENTRIES, PCA, Watch, answer
 
@@ -37,6 +37,8 @@ def choose_other(run: Run) -> Run | None:
     """The run to show beside ``run``, or None; shown as a selectbox of the runs that have frames."""
     runs, _ = list_runs(artifacts_root())
     by_id = {each.id: each for each in runs if each.id != run.id and each.status.state != "queued"}
+    if from_url("other") == run.id:
+        to_url(other=None)  # it was the second and has become the first
     chosen = url_selectbox(
         "Compare with", [NONE, *by_id], "other", default=NONE, show=lambda i: i if i == NONE else run_label(by_id[i]),
         help="Another N_entries, activation, seed or split. It is turned onto the first run without changing a distance.",

@@ -13,6 +13,7 @@ from matrep_core.runs.store import Run
 from matrep_core.views.background import Arrays
 from matrep_core.views.cache import content_key
 from matrep_core.views.clustering import NO_CLUSTER
+from matrep_core.views.distilled import LAID_OUT
 from matrep_core.views.dynamics import Event
 from matrep_core.views.facts import info_texts
 from matrep_core.views.film import Film
@@ -22,7 +23,7 @@ from matrep_ui.scatter import Categories, Curve, Mark, Projection, Scale, Scatte
 from matrep_ui.watching import ENTRIES, PCA, UMAPS, Watch, umap_possible
 
 PINNED, CURRENT = "cluster at the last step", "cluster of each step"
-TRUST_NAMES = ("trustworthiness", "continuity")
+TRUST_NAMES = ("neighbours kept", "trustworthiness", "continuity")
 _PCA_NOTE = "PCA: one basis for all steps, so that distances stay comparable."
 _ALIGNED_NOTE = "Turned onto the first run at the last steps, without changing a distance, and drawn on that run's axes."
 _NUMERIC = 0.8  # of the texts of a column that must be numbers to colour by a number
@@ -122,8 +123,10 @@ def _projections(watched: Watch, look: Look) -> list[Projection]:
         elif name == PCA:
             found.append(Projection(name, film.axes, film.codes, film.scales, linear=len(film.axes) > 2, note=_PCA_NOTE))
         elif name in UMAPS:
+            trained = int(way.trained.sum())
+            sample = f" from {LAID_OUT:,} of {trained:,} materials" if trained > LAID_OUT else ""
             note = (
-                "UMAP: laid out at the last step; a small network learned that layout and places every step "
+                f"UMAP: laid out at the last step{sample}; a small network learned that layout and places every step "
                 f"(it misses by {film.missed:.0%} of the radius). Distances between groups mean little."
             )
             found.append(Projection(name, film.axes, film.codes, film.scales, note=note))

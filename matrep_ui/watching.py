@@ -24,7 +24,7 @@ PCA, ENTRIES = "PCA", "Entries"
 UMAPS = {"UMAP, 2 axes": 2, "UMAP, 3 axes": 3}
 _WHOLE_ENTRIES, _WHOLE_BYTES = 16, 12_000_000  # up to here all entries travel and the browser turns them itself
 _CARRIED_AXES = 3
-_VERSION = 1  # of what the tasks compute; a new one leaves the old answers behind
+_VERSION = 2  # of what the tasks compute; a new one leaves the old answers behind
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,16 +154,19 @@ def shows_everything(watched: Watch, name: str, axes: tuple[int, ...]) -> bool:
 
 
 def trust_of(watched: Watch, name: str, axes: tuple[int, ...], film: Film) -> Arrays | Progress | None:
-    """``total`` (2, T) and ``each`` (2, T, M): trustworthiness and continuity; None where it cannot be measured."""
+    """``total`` (3, T) and ``each`` (3, T, M): neighbours kept, trustworthiness, continuity; None where it cannot be measured.
+
+    ``chance`` (2,): of how many nearest, and the share of them that a picture without order would keep.
+    """
     if watched.live or int(watched.way.trained.sum()) < 4:
         return None
     if shows_everything(watched, name, axes):
         each = np.where(watched.way.trained, np.float32(1), np.float32(np.nan))
-        return {"total": np.ones((2, len(watched.way))), "each": np.broadcast_to(each, (2, len(watched.way), len(each)))}
+        return {"total": np.ones((3, len(watched.way))), "each": np.broadcast_to(each, (3, len(watched.way), len(each)))}
     found = answer(watched, "trust", {"axes": [list(axes)]}, {"codes": film.codes})
     if isinstance(found, Progress):
         return found
-    return {"total": found["total0"], "each": found["each0"]}
+    return {"total": found["total0"], "each": found["each0"], "chance": found["chance0"]}
 
 
 def marks_of(watched: Watch, groups: Arrays | Progress | None) -> list[Event]:
@@ -172,15 +175,16 @@ def marks_of(watched: Watch, groups: Arrays | Progress | None) -> list[Event]:
     return events(watched.way, watched.course, silhouettes)
 
 
-def trust_sentence(total: np.ndarray, frame: int, step: int, everything: bool) -> str:
+def trust_sentence(trust: Arrays, frame: int, step: int) -> str:
     """How far one frame of a picture can be trusted, in words."""
-    if everything:
+    if "chance" not in trust:
         return "This picture leaves nothing out: what is near here is near in the original space."
-    near, kept = (float(x) for x in total[:, frame])
-    worst = min(near, kept)
-    word = "well" if worst >= 0.95 else "fairly" if worst >= 0.85 else "poorly"
+    kept, near, continuous = (float(share) for share in trust["total"][:, frame])
+    of, chance = (float(number) for number in trust["chance"])
+    word = "faithful" if kept >= 0.8 else "fair" if kept >= 0.5 else "rough"
     return (
-        f"At step {step:,} the picture keeps neighbours {word}: trustworthiness {near:.2f} (what is near here is near in the "
-        f"original space), continuity {kept:.2f} (what is near in the original space is near here). 1 keeps all, "
-        "about 0.5 is chance."
+        f"At step {step:,} the picture is {word}: of a material's {of:.0f} nearest in the original space {kept * of:.1f} are also "
+        f"among its {of:.0f} nearest here; by chance it would be {chance * of:.2g}. Trustworthiness {near:.2f} (1: what is near "
+        f"here is near there), continuity {continuous:.2f} (1: what is near there is near here; chance 0.5): so far do those "
+        "that change places come from."
     )

@@ -22,7 +22,7 @@ from matrep_core.views.facts import caution
 from matrep_core.views.film import Film
 from matrep_ui.comparing import agreement, agreement_sentence, beside, choose_other, paired
 from matrep_ui.looking import amount_range
-from matrep_ui.moving import Look, payload_of
+from matrep_ui.moving import TRUST_NAMES, Look, payload_of
 from matrep_ui.page import choose_run, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 from matrep_ui.scatter import Carried, ScatterEvents, asked, carry, scatter, steer
 from matrep_ui.watching import (
@@ -35,7 +35,6 @@ from matrep_ui.watching import (
     basis_of,
     film_of,
     marks_of,
-    shows_everything,
     trust_of,
     trust_sentence,
     umap_possible,
@@ -234,7 +233,8 @@ def table_of(watched: Watch, look: Look, events: ScatterEvents, frame: int, chos
             table[name] = pd.array(np.where(labels == NO_CLUSTER, 0, labels + 1), "Int64")
             table.loc[labels == NO_CLUSTER, name] = pd.NA
     if look.trust is not None:
-        table["trustworthiness"], table["continuity"] = look.trust["each"][:, frame]
+        for name, values in zip(TRUST_NAMES, look.trust["each"][:, frame], strict=True):
+            table[name] = values
     return table.iloc[chosen] if chosen else table
 
 
@@ -260,14 +260,17 @@ def parquet(table: pd.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def honesty(watched: Watch, look: Look, events: ScatterEvents, frame: int) -> None:
+def honesty(watched: Watch, look: Look, frame: int) -> None:
     """How far to trust what is on the screen now."""
     step = int(watched.way.steps[frame])
-    name = events.projection or PCA
     if look.trust is not None:
-        st.write(trust_sentence(look.trust["total"], frame, step, shows_everything(watched, name, events.axes)))
+        st.write(trust_sentence(look.trust, frame, step))
     elif watched.live:
         st.write("How far the picture can be trusted is measured when the training is done.")
+    elif "Trust in this picture" in pending:
+        st.write("How far this picture can be trusted is still being measured; it will be said here.")
+    else:
+        st.write("Too few materials trained to say how far this picture can be trusted.")
     hollow = int((~watched.way.trained).sum())
     if hollow:
         st.caption(f"{hollow:,} hollow points are in no training formula: they stand where the random start put them.")
@@ -375,7 +378,7 @@ def explore() -> None:
         st.rerun()  # another picture: what travels and how far it can be trusted changes
     frame = len(watched.way) - 1 if events.step is None else watched.way.frame_of(events.step)
     chosen = [run.data.material_index[code] for code in events.selected if code in run.data.material_index]
-    honesty(watched, look, events, frame)
+    honesty(watched, look, frame)
     if pair is not None:
         st.write(agreement_sentence(pair, common, frame))
     selected_column, moved_column = st.columns(2)

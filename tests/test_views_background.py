@@ -48,8 +48,8 @@ def test_a_worker_answers_as_the_function_itself_would(run: Run, tmp_path: Path)
     found = wait(tmp_path, "trust", "trust", asked, {"codes": codes})
     expected = trust(way, [codes[:, :, :2], codes])
     for number, each in enumerate(expected):
-        np.testing.assert_array_equal(found[f"total{number}"], [each.trustworthiness, each.continuity])
-        np.testing.assert_array_equal(found[f"each{number}"], [each.each_trustworthiness, each.each_continuity])
+        np.testing.assert_array_equal(found[f"total{number}"], [each.kept, each.trustworthiness, each.continuity])
+        np.testing.assert_array_equal(found[f"each{number}"], [each.each_kept, each.each_trustworthiness, each.each_continuity])
     assert left(tmp_path) == {".safetensors"}
 
 

@@ -144,9 +144,15 @@ def test_trust_equals_the_sums_of_the_paper_for_each_material(way: Trajectory) -
         near, kept = brute_force(way.codes[frame][:48], drawn[frame][:48], 10)
         np.testing.assert_allclose(found.each_trustworthiness[frame, :48], near, atol=1e-6)
         np.testing.assert_allclose(found.each_continuity[frame, :48], kept, atol=1e-6)
+        original, picture = (codes[frame][:48].astype(float) for codes in (way.codes, drawn))
+        both = [all_neighbours(points, 10)[0] for points in (original, picture)]
+        shares = [len(np.intersect1d(a, b)) / 10 for a, b in zip(*both)]
+        np.testing.assert_allclose(found.each_kept[frame, :48], shares, atol=1e-6)
+        assert found.kept[frame] == pytest.approx(np.mean(shares), abs=1e-6)
         assert found.trustworthiness[frame] == pytest.approx(near.mean(), abs=1e-6)
         assert found.continuity[frame] == pytest.approx(kept.mean(), abs=1e-6)
-    assert np.isnan(found.each_trustworthiness[:, 48:]).all()
+    assert np.isnan(found.each_trustworthiness[:, 48:]).all() and np.isnan(found.each_kept[:, 48:]).all()
+    assert found.by_chance == pytest.approx(10 / 47)
 
 
 def test_trust_equals_scikit_learn(way: Trajectory) -> None:
@@ -162,7 +168,7 @@ def test_trust_equals_scikit_learn(way: Trajectory) -> None:
 def test_a_picture_of_everything_keeps_all_and_several_are_measured_alike(way: Trajectory) -> None:
     told: list[float] = []
     full, turned, line = trust(way, [way.codes, way.codes[:, :, ::-1].copy(), way.codes[:, :, :1]], told.append)
-    assert (full.trustworthiness == 1).all() and (full.continuity == 1).all()
+    assert (full.trustworthiness == 1).all() and (full.continuity == 1).all() and (full.kept == 1).all()
     assert (turned.trustworthiness == 1).all()
     assert line.trustworthiness.max() < 1
     assert told == sorted(told) and told[-1] == 1

@@ -39,8 +39,9 @@ def _trust(settings: dict[str, Any], inputs: Arrays, tell: Tell) -> Arrays:
     pictures = [np.ascontiguousarray(codes[:, :, axes]) for axes in settings["axes"]]
     answer: Arrays = {}
     for number, found in enumerate(trust(trajectory(Run(Path(settings["run"]))), pictures, tell)):
-        answer[f"total{number}"] = np.stack([found.trustworthiness, found.continuity])
-        answer[f"each{number}"] = np.stack([found.each_trustworthiness, found.each_continuity])
+        answer[f"total{number}"] = np.stack([found.kept, found.trustworthiness, found.continuity])
+        answer[f"each{number}"] = np.stack([found.each_kept, found.each_trustworthiness, found.each_continuity])
+        answer[f"chance{number}"] = np.array([found.of, found.by_chance])
     return answer
 
 

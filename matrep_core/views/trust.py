@@ -1,4 +1,7 @@
-"""How far each frame of a picture can be trusted: trustworthiness and continuity, in total and for each material.
+"""How far each frame of a picture can be trusted, in total and for each material: neighbours kept, trustworthiness, continuity.
+
+Among thousands of materials a picture reaches 0.99 in the last two although it shuffles the nearest ten: they count how
+far away a wrong neighbour comes from, measured in all materials. The share that is kept says what the nearest are worth.
 
 Source: Venna & Kaski 2001, Neighborhood preservation in nonlinear projection methods, ICANN.
 """
@@ -25,8 +28,9 @@ class Trust:
 
     trustworthiness: (T,) falls where materials stand near in the picture that are far in the original space
     continuity:      (T,) falls where materials near in the original space stand far apart in the picture
-    each_trustworthiness, each_continuity: (T, M) float32 of every material; NaN where it was not measured
-    A picture without any order reaches about 1/2 in both.
+    kept:            (T,) share of the nearest in the original space that are among the nearest in the picture too;
+                     by chance ``by_chance``, where the other two reach about 1/2
+    each_*:          (T, M) float32 of every material; NaN where it was not measured
     """
 
     of: int
@@ -34,6 +38,9 @@ class Trust:
     continuity: np.ndarray
     each_trustworthiness: np.ndarray
     each_continuity: np.ndarray
+    kept: np.ndarray
+    each_kept: np.ndarray
+    by_chance: float
 
 
 def measured_materials(trained: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -60,30 +67,30 @@ def trust(
     of = max(1, min(NEAREST, (count - 1) // 3))
     asked = measured_materials(way.trained)
     own = np.searchsorted(members, asked)
-    shape = (len(pictures), 2, len(way), len(asked))
+    shape = (len(pictures), 3, len(way), len(asked))
     kept = np.empty(shape, np.float32)
     for frame in range(len(way)):
         drawn = [picture[frame][members] for picture in pictures]
         kept[:, :, frame] = _of_one_frame(way.codes[frame][members], drawn, own, of)
         progress((frame + 1) / len(way))
-    return [_spread_out(of, each, asked, len(way.trained)) for each in kept]
+    return [_spread_out(of, each, asked, way.trained) for each in kept]
 
 
-def _spread_out(of: int, kept: np.ndarray, asked: np.ndarray, count: int) -> Trust:
-    each = np.full((2, kept.shape[1], count), np.nan, np.float32)
-    each[:, :, asked] = kept
-    means = kept.astype(np.float64).mean(axis=2)
-    return Trust(of, means[0], means[1], each[0], each[1])
+def _spread_out(of: int, found: np.ndarray, asked: np.ndarray, trained: np.ndarray) -> Trust:
+    each = np.full((3, found.shape[1], len(trained)), np.nan, np.float32)
+    each[:, :, asked] = found
+    means = found.astype(np.float64).mean(axis=2)
+    return Trust(of, means[0], means[1], each[0], each[1], means[2], each[2], of / (int(trained.sum()) - 1))
 
 
 def _of_one_frame(original: np.ndarray, drawn: Sequence[np.ndarray], own: np.ndarray, of: int) -> np.ndarray:
-    """(pictures, 2, Q): trustworthiness and continuity of the rows ``own`` (Q,) of one frame."""
+    """(pictures, 3, Q): trustworthiness, continuity and share kept of the rows ``own`` (Q,) of one frame."""
     from matrep_core.views.ranks import nearest, ranks
 
     count = len(original)
     spaces = [_Space(codes) for codes in (original, *drawn)]
     worst = of * (2 * count - 3 * of - 1) / 2  # the largest sum of ranks beyond ``of``; normalises to 0 … 1
-    kept = np.empty((len(drawn), 2, len(own)))
+    kept = np.empty((len(drawn), 3, len(own)))
     block = max(1, _BLOCK // count)
     for start in range(0, len(own), block):
         rows = own[start : start + block]
@@ -95,6 +102,7 @@ def _of_one_frame(original: np.ndarray, drawn: Sequence[np.ndarray], own: np.nda
             missing_ranks = ranks(seen, rows, true)
             for which, found in enumerate((false_ranks, missing_ranks)):
                 kept[number, which, start : start + block] = 1 - np.maximum(found - of, 0).sum(axis=1) / worst
+            kept[number, 2, start : start + block] = (missing_ranks <= of).mean(axis=1)
     return kept
 
 

@@ -97,7 +97,7 @@ def test_many_entries_are_watched_in_depth_and_as_umap_and_each_picture_says_how
     page: Page, app: Served, trained: Trained
 ) -> None:
     view = watch(page, app, "run=space")
-    expect(page.get_by_text(re.compile(r"keeps neighbours (well|fairly|poorly): trustworthiness 0\.\d\d"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"the picture is (faithful|fair|rough): of a material's 10 nearest"))).to_be_visible()
     expect(page.locator(".readout")).to_contain_text("trustworthiness")
     page.get_by_role("button", name="3D").click()
     expect(view).to_have_attribute("data-axes", "0 1 2")
@@ -112,7 +112,7 @@ def test_many_entries_are_watched_in_depth_and_as_umap_and_each_picture_says_how
     page.locator(".track").focus()
     page.keyboard.press("Home")
     expect(view).to_have_attribute("data-step", "0")
-    expect(page.get_by_text("At step 0 the picture keeps neighbours")).to_be_visible()
+    expect(page.get_by_text("At step 0 the picture is")).to_be_visible()
 
     page.locator("[data-choice=projection] select").select_option("Entries")
     expect(view).to_have_attribute("data-projection", "Entries", timeout=COMPUTED)
@@ -195,7 +195,7 @@ def test_the_points_shown_leave_as_csv_and_parquet(page: Page, app: Served, trai
         assert found["material"].tolist() == list(trained.data.materials)
         assert set(found["step"].astype(int)) == {step}
         np.testing.assert_allclose(found[expected.axes[0]].astype(float), expected.coordinates[:, 0], atol=1e-3)
-        assert {"cluster at the last step", "trustworthiness", "continuity", "support"} <= set(found.columns)
+        assert {"cluster at the last step", "neighbours kept", "trustworthiness", "continuity", "support"} <= set(found.columns)
 
 
 def test_two_runs_move_on_one_scrubber_with_one_selection(page: Page, app: Served, trained: Trained) -> None:
@@ -264,7 +264,7 @@ def test_a_training_run_grows_under_the_eyes_and_is_finished_there(page: Page, a
     finally:
         jobs.stop(app.artifacts, run_id)
     expect(page.get_by_text("This run is training")).to_have_count(0, timeout=COMPUTED)
-    expect(page.get_by_text("This picture leaves nothing out").or_(page.get_by_text("keeps neighbours"))).to_be_visible(timeout=COMPUTED)
+    expect(page.get_by_text("This picture leaves nothing out").or_(page.get_by_text("the picture is"))).to_be_visible(timeout=COMPUTED)
     last = int(run.frame_steps()[-1])
     expect(view).to_have_attribute("data-step", str(last))
 
