@@ -111,7 +111,10 @@ def _add_settings(parser: argparse.ArgumentParser, without: Set[str] = frozenset
         if "choices" in each.metadata:
             group.add_argument(flag, choices=each.metadata["choices"], **options)
         else:
-            bound = each.metadata["bound"]
+            bound = each.metadata.get("bound")
+            if bound is None:
+                group.add_argument(flag, metavar="NAME", **options)
+                continue
             options["help"] += f" From {bound.low:g} to {bound.high:g}."
             group.add_argument(flag, type=int if bound.whole else float, metavar="N" if bound.whole else "X", **options)
 

@@ -68,7 +68,10 @@ class TrainingSettings:
         0, 0.5, whole=False,
     )  # fmt: skip
 
-    split: str = _choice("random", "Which formulas are kept for evaluation.", "random", "unseen", "grouped")
+    split: str = _choice("random", "Which formulas are kept for evaluation.", "random", "unseen", "graded", "grouped")
+    group_by: str = field(default="", metadata={
+        "sentence": "What the split grouped keeps together: formulas of the same materials (empty), near-duplicates, or equal values of a column."
+    })  # fmt: skip
     train_share: float = _number(0.7, "Share of the formulas that train; the others evaluate.", 0.05, 0.95, whole=False)
     seed: int = _number(0, "Number that fixes the split, the start and the order of the formulas.", 0, 2**31 - 1)
     frames: int = _number(96, "How many steps keep a picture of all material vectors.", 2, 200)
@@ -91,6 +94,8 @@ class TrainingSettings:
             raise SettingRefused("also", self.also, "give the names of properties.")
         if len({self.property, *self.also}) < 1 + len(self.also):
             raise SettingRefused("also", self.also, "name each further property once, and not the first one again.")
+        if not isinstance(self.group_by, str):
+            raise SettingRefused("group_by", self.group_by, "give the name of a column, or leave it empty.")
         if self.members == 1:
             raise SettingRefused("members", 1, "one fold has no others to train on; choose 0, or 2 to 20.")
         return self
@@ -116,7 +121,7 @@ class TrainingSettings:
 
 
 # What runs of older formats did without saying so.
-BEFORE: dict[int, dict[str, Any]] = {1: {"members": 0, "blend": "no", "also": []}}
+BEFORE: dict[int, dict[str, Any]] = {1: {"members": 0, "blend": "no", "also": [], "group_by": ""}, 2: {"group_by": ""}}
 
 # The research's own training: raw target, constant rate, batch 32, to the end, no step chosen afterwards.
 REPORT = {

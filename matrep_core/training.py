@@ -57,7 +57,9 @@ def prepare(path: Path, data: FormulaSet, settings: TrainingSettings) -> Run:
             f"only {len(measured)} formulas have a value of it, and training needs at least {FEWEST_FORMULAS}.",
         )  # fmt: skip
     values = np.bincount(observed.formulas, observed.values)[measured] / np.bincount(observed.formulas)[measured]
-    split = split_formulas(data, measured, settings.split, settings.train_share, settings.seed, values)
+    split = split_formulas(
+        data, measured, settings.split, settings.train_share, settings.seed, values, settings.group_by
+    )  # fmt: skip
     parts = np.full(len(data.formula_ids), "", dtype=object)
     parts[split.train], parts[split.eval] = "train", "eval"
     most = len(split.train) // 2  # folds of fewer than two formulas say nothing

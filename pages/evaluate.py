@@ -10,6 +10,7 @@ from matrep_core.errors import NotThere
 from matrep_core.evaluation import diagnosis
 from matrep_core.evaluation.baselines import names
 from matrep_core.evaluation.results import ALONE, PREDICTOR, Study, list_studies, open_study
+from matrep_core.formulas.splits import NEAR_DUPLICATES
 from matrep_core.formulas.storage import list_datasets
 from matrep_core.runs.store import IN_STUDY, artifacts_root
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
@@ -27,7 +28,7 @@ STATE_ICONS = {
 }  # fmt: skip
 SPLIT_HELP = (
     "Which formulas evaluate. random: by chance. unseen: each holds a material that never trains. grouped: formulas of the same "
-    "materials stay on one side. Unseen and grouped are harder, and nearer to what a new formula asks."
+    "materials, or by what you choose, stay on one side. graded: a third each with no, one and several materials that never train. Unseen and grouped are harder, and nearer to what a new formula asks."
 )
 MOST_WORST = 30
 
@@ -55,17 +56,22 @@ def new_study() -> None:
         first, second = st.columns(2)
         entries = first.multiselect("N_entries", sorted({*studies.ENTRIES, 3, 5, 15, 30}), [2, 10, 50], help="One model for each of them.")
         activations = second.multiselect("Code activation", ["tanh", "sigmoid", "identity"], ["tanh"])
-        first, second, third = st.columns(3)
+        first, second, third, fourth = st.columns(4)
         splits = first.number_input("Splits", 1, 50, 5, help="How often the formulas are divided anew; 5 or more tell a difference from noise.")
         choices = next(f for f in TrainingSettings.__dataclass_fields__.values() if f.name == "split").metadata["choices"]
         split = second.selectbox("Split", list(choices), help=SPLIT_HELP)
-        conditions = third.multiselect("Conditions", [*data.condition_columns, *(p for p in units if p != target)], placeholder="none")
+        together = {"": "the same materials", NEAR_DUPLICATES: "near-duplicates", **{c: c for c in [*data.condition_columns, *units]}}
+        group_by = third.selectbox(
+            "Grouped by", list(together), format_func=together.get,
+            help="What the split grouped keeps on one side. Near-duplicates differ in at most 5 weight-%. Other splits do not ask.",
+        )  # fmt: skip
+        conditions = fourth.multiselect("Conditions", [*data.condition_columns, *(p for p in units if p != target)], placeholder="none")
         baselines = st.multiselect(
             "Baselines", list(names()), list(names()),
             help="Simpler methods, tuned on the same training formulas; the headline compares the model with the best of them.",
         )  # fmt: skip
         if st.form_submit_button("Start the study", type="primary", icon=":material/play_arrow:"):
-            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), split=split)
+            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), split=split, group_by=group_by)
             plan = studies.plan_of(data, settings, entries, activations, int(splits), baselines)
             to_url(study=studies.start(root, data, plan), n=None, activation=None)
             st.rerun()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array, random_array
+from scipy.sparse.csgraph import connected_components
 
 from matrep_core.errors import SettingRefused
 from matrep_core.formulas.schema import FormulaSet
-from matrep_core.formulas.splits import KINDS, split_formulas
+from matrep_core.formulas.splits import KINDS, NEAR, NEAR_DUPLICATES, groups_of, split_formulas
 
 
 def formula_set(dense: np.ndarray | csr_array) -> FormulaSet:
@@ -112,7 +115,7 @@ def test_grouped_keeps_formulas_of_the_same_materials_together_whatever_their_am
 
 
 def test_grouped_with_one_group_is_refused():
-    with pytest.raises(SettingRefused, match="at least 2 groups .* there is 1"):
+    with pytest.raises(SettingRefused, match="at least 2 groups .* there is 1: all 12 belong together"):
         split_formulas(formula_set(np.ones((12, 4))), np.arange(12), "grouped", 0.7, 0)
 
 
@@ -123,7 +126,7 @@ def test_too_few_formulas_are_refused_with_their_number(kind):
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(SettingRefused, match="choose one of random, unseen, grouped"):
+    with pytest.raises(SettingRefused, match="choose one of random, unseen, graded, grouped"):
         split_formulas(long_tailed(50, 60), np.arange(50), "by date", 0.7, 0)
 
 
@@ -134,3 +137,66 @@ def test_a_large_set_never_becomes_dense(kind):
     split = split_formulas(formula_set(amounts), np.arange(174_500), kind, 0.7, 0)
     assert len(split.train) + len(split.eval) == 174_500
     assert abs(len(split.eval) - 52_350) <= 5_235
+
+
+# Three grades ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_graded_holds_the_three_grades_side_by_side(seed):
+    data = long_tailed(400, 500, seed)
+    split = split_formulas(data, np.arange(400), "graded", 0.7, seed)
+    trained = np.unique(data.amounts[split.train].indices)
+    unseen = np.array([np.setdiff1d(data.amounts[[row]].indices, trained).size for row in split.eval])
+    grades = np.bincount(np.minimum(unseen, 2), minlength=3)
+    assert 100 <= len(split.eval) <= 120
+    assert grades.min() >= 0.15 * 120, grades
+
+
+def test_graded_without_materials_to_hold_out_names_the_numbers():
+    with pytest.raises(SettingRefused, match="of 3 materials, 0 occur in few enough formulas \\(at most 4 of 20\\)"):
+        split_formulas(formula_set(np.ones((20, 3))), np.arange(20), "graded", 0.7, 0)
+
+
+# What belongs together --------------------------------------------------------------------------------------
+
+
+def test_near_duplicates_are_found_as_every_pair_compared_by_hand_finds_them():
+    rng = np.random.default_rng(0)
+    centres = rng.dirichlet(np.ones(6) * 0.7, 12) * 100
+    dense = np.vstack([centre + 0 for centre in centres for _ in range(5)])
+    moved = rng.uniform(0, 9, len(dense))
+    for row, amount in zip(dense, moved):
+        out, into = np.argmax(row), rng.integers(6)
+        row[out] -= amount
+        row[into] += amount
+    exchanged = np.abs(dense[:, None] - dense[None]).sum(axis=2) / 2
+    expected = connected_components(csr_array(exchanged <= NEAR), directed=False)[1]
+    found = groups_of(formula_set(dense), np.arange(len(dense)), NEAR_DUPLICATES)
+    assert len(set(zip(expected, found))) == len(set(expected)) == len(set(found)) > 5
+    split = split_formulas(formula_set(dense), np.arange(len(dense)), "grouped", 0.7, 1, group_by=NEAR_DUPLICATES)
+    assert not set(found[split.train]) & set(found[split.eval])
+
+
+def test_grouped_by_a_column_keeps_equal_values_together():
+    data = formula_set(np.diag(np.ones(40)) * 100)
+    batch = np.arange(40) // 4
+    frame = pd.DataFrame({"formula": np.arange(40), "property": "viscosity", "value": 1.0, "unit": "", "batch": batch.astype(float)})
+    data = replace(data, measurements=frame)
+    split = split_formulas(data, np.arange(40), "grouped", 0.7, 0, group_by="batch")
+    assert len(split.train) == 28 and not set(batch[split.train]) & set(batch[split.eval])
+    # A formula measured in two batches links them.
+    linked = replace(data, measurements=pd.concat([frame, frame.iloc[[0]].assign(batch=9.0)], ignore_index=True))
+    groups = groups_of(linked, np.arange(40), "batch")
+    assert groups[0] == groups[39] and len(set(groups)) == 9
+    with pytest.raises(SettingRefused, match="no such column; choose one of near-duplicates, batch"):
+        groups_of(data, np.arange(40), "colour")
+    gaps = replace(data, measurements=frame.assign(batch=frame["batch"].where(frame["formula"] > 2)))
+    with pytest.raises(SettingRefused, match="3 of 40 formulas have no value of it, for example 0"):
+        groups_of(gaps, np.arange(40), "batch")
+
+
+def test_near_duplicates_of_too_many_formulas_are_refused():
+    many = formula_set(csr_array((np.full(30_001, 100.0), (np.arange(30_001), np.zeros(30_001, int))), shape=(30_001, 1)))
+    with pytest.raises(SettingRefused, match="at most 30,000 formulas, and there are 30,001"):
+        groups_of(many, np.arange(30_001), NEAR_DUPLICATES)
