@@ -83,6 +83,20 @@ def build_parser() -> argparse.ArgumentParser:
     near.add_argument("--by", choices=["fused", "profile", "code"], help="all evidence (default), use in formulas, or learned vectors")
     near.add_argument("--metric", choices=["cosine", "euclidean"], help="of the learned vectors; means --by code (default cosine)")
 
+    substitute = command("substitute", "what may take the place of a material in a formula, and what it changes", _substitute)
+    substitute.add_argument("run_dir", type=Path, metavar="RUN")
+    substitute.add_argument("formula", metavar="FORMULA_ID")
+    substitute.add_argument("old", metavar="OLD", help="the material to replace")
+    substitute.add_argument("new", metavar="NEW", nargs="?", help="look at this one closely; without it candidates are ranked")
+    substitute.add_argument("--also", type=Path, action="append", default=[], metavar="RUN", help="a run of a further property of the same data")
+    substitute.add_argument("--amount", choices=["kept", "rescaled", "optimised"], default="kept", help="how much of the new material")
+    substitute.add_argument("--low", type=float, metavar="X", help="least weight-%% of the new one, where it is optimised")
+    substitute.add_argument("--high", type=float, metavar="X", help="most weight-%% of the new one")
+    substitute.add_argument("--same-function", action="store_true", help="only materials of the same function")
+    substitute.add_argument("--in-stock", action="store_true", help="only materials that materials.csv says are in stock")
+    substitute.add_argument("--never", action="append", default=[], metavar="MATERIAL", help="not this one; may be given again")
+    substitute.add_argument("--k", type=int, default=10, help="how many candidates (default 10)")
+
     export = command("export", "write vectors.csv, frames.parquet, predictions.csv and the run as one zip", _export)
     export.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -311,6 +325,15 @@ def _neighbours(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], st
 
     run = _open(arguments.run_dir)
     return neighbours_report(run, arguments.material, arguments.k, arguments.by, arguments.metric)
+
+
+def _substitute(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.whatif.report import substitute_report
+    from matrep_core.whatif.substitute import Wish
+
+    a = arguments
+    wish = Wish(a.amount, a.low, a.high, a.same_function, a.in_stock, tuple(a.never))
+    return substitute_report([_open(path) for path in (a.run_dir, *a.also)], a.formula, a.old, a.new, wish, a.k)
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -42,6 +42,7 @@ PAGES = (
     PageEntry("Explore", "dynamics", "Dynamics", ":material/timeline:"),
     PageEntry("Explore", "materials", "Materials", ":material/scatter_plot:"),
     PageEntry("Explore", "similar", "Similar", ":material/join_inner:"),
+    PageEntry("Explore", "whatif", "What if", ":material/alt_route:"),
 )
 
 

@@ -65,6 +65,12 @@ class Asked:
         """What ``after`` is more than ``before``: in % of it on a log scale, else in the property's unit."""
         return 100 * (after / before - 1) if self.relative else after - before
 
+    def spread(self, values: np.ndarray, apart: np.ndarray) -> np.ndarray:
+        """(R,) a spread ``apart`` on the target scale around ``values``, in ``change_unit``; as a factor it stays finite."""
+        shaped = self.targets(values)
+        above, below = (self.predictor.scale.to_value(shaped + side * apart, held=False) for side in (1, -1))
+        return 100 * (above / values - 1) if self.relative else (above - below) / 2
+
     @property
     def change_unit(self) -> str:
         return "%" if self.relative else self.unit

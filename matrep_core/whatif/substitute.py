@@ -95,14 +95,15 @@ def candidates(bench: Bench, before: np.ndarray, old: str, wish: Wish, formula: 
 def outcome(asked: Asked, amounts: np.ndarray, formula: int | None) -> pd.DataFrame:
     """One row for each of (R, M) ``amounts``, compared with the first: after, low80, high80, change, spread, sd, unsure."""
     found = asked.predict(csr_array(amounts), formula)
-    changes = np.stack([asked.change(each[0], each) for each in found.models])
+    changes = np.stack([asked.targets(each) - asked.targets(each[:1]) for each in found.models])
+    apart = changes.std(axis=0, ddof=1) if len(changes) > 1 else np.full(len(amounts), np.nan)
     with np.errstate(invalid="ignore"):
         width = asked.targets(found.high80) - asked.targets(np.maximum(found.low80, 1e-300))
     return pd.DataFrame(
         {
             "after": found.value, "low80": found.low80, "high80": found.high80,
             "change": asked.change(found.value[0], found.value),
-            "spread": changes.std(axis=0, ddof=1) if len(changes) > 1 else np.full(len(amounts), np.nan),
+            "spread": asked.spread(found.value, apart),
             "sd": asked.targets(found.value) - asked.targets(found.value[:1]),
             "unsure": ~(width < 2 * UNSURE),
         }

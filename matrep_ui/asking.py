@@ -1,0 +1,160 @@
+"""What the page What if asks of the core, each answer computed once, and its tables in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from matrep_core.errors import MatRepError
+from matrep_core.runs.store import Run, artifacts_root, list_runs, open_run
+from matrep_core.views.cache import content_key
+from matrep_core.whatif.bench import Bench
+from matrep_core.whatif.everywhere import cliffs, replaced
+from matrep_core.whatif.substitute import Swap, Wish, candidates, swap
+from matrep_ui.charts import measured, with_unit
+from matrep_ui.looking import amount_range, similarity
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the models …")
+def _bench(_runs: list[Run], key: tuple[str, ...]) -> Bench:
+    return Bench(_runs, similarity(_runs[0]))
+
+
+def bench_of(run: Run, others: list[str]) -> Bench:
+    """The bench of ``run`` and of the further runs with these ids; raises NotThere where one keeps no model."""
+    runs = [run, *(open_run(artifacts_root(), run_id) for run_id in others)]
+    return _bench(runs, tuple(f"{each.path} {each.created} {content_key({'v': each.vectors()})}" for each in runs))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _of_same_data(run_ids: tuple[str, ...], data_hash: str) -> dict[str, str]:
+    found = {}
+    for run_id in run_ids:
+        try:
+            other = open_run(artifacts_root(), run_id)
+        except MatRepError:
+            continue
+        if other.data_hash == data_hash:
+            found[run_id] = other.settings.property
+    return found
+
+
+def further_runs(run: Run) -> dict[str, str]:
+    """The newest done run of each further property of the same data: run id -> property."""
+    ids = tuple(each.id for each in list_runs(artifacts_root())[0] if each.status.state == "done")
+    found: dict[str, str] = {}
+    for run_id, name in _of_same_data(ids, run.data_hash).items():
+        if name != run.settings.property and name not in found.values():
+            found[run_id] = name
+    return found
+
+
+@st.cache_data(max_entries=32, show_spinner="Asking the models about every candidate …")
+def _candidates(key: str, _bench: Bench, _before: np.ndarray, old: str, wish: Wish, formula: int | None) -> pd.DataFrame:
+    return candidates(_bench, _before, old, wish, formula)
+
+
+def candidates_of(bench: Bench, before: np.ndarray, old: str, wish: Wish, formula: int | None) -> pd.DataFrame:
+    return _candidates(_key(bench, before), bench, before, old, wish, formula)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing …")
+def _swap(key: str, _bench: Bench, _before: np.ndarray, old: str, new: str, wish: Wish, formula: int | None) -> Swap:
+    return swap(_bench, _before, old, new, wish, formula)
+
+
+def swap_of(bench: Bench, before: np.ndarray, old: str, new: str, wish: Wish, formula: int | None) -> Swap:
+    return _swap(_key(bench, before), bench, before, old, new, wish, formula)
+
+
+@st.cache_data(max_entries=16, show_spinner="Asking the models about every formula …")
+def _replaced(key: str, _bench: Bench, old: str, new: str, bounds: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    return replaced(_bench, old, new, bounds)
+
+
+def replaced_of(bench: Bench, old: str, new: str, bounds: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    return _replaced(_key(bench), bench, old, new, bounds)
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking for cliffs …")
+def _cliffs(key: str, _bench: Bench) -> pd.DataFrame:
+    return cliffs(_bench)
+
+
+def cliffs_of(bench: Bench) -> pd.DataFrame:
+    return _cliffs(_key(bench), bench)
+
+
+def _key(bench: Bench, before: np.ndarray | None = None) -> str:
+    arrays = {f"vectors {n}": each.predictor.vectors for n, each in enumerate(bench.asked)}
+    arrays["before"] = np.zeros(0) if before is None else before
+    return content_key(arrays, runs=[str(each.run.path) for each in bench.asked])
+
+
+# Words ------------------------------------------------------------------------------------------------
+
+
+def signed(change: float, unit: str) -> str:
+    """A change with its sign and unit, never in powers of ten."""
+    if not math.isfinite(change):
+        return "unknown"
+    text = f"{change:+,.0f}" if abs(change) >= 100 else f"{change:+.2g}"
+    return f"{text} {unit}".rstrip()
+
+
+def interval(low: float, high: float, unit: str) -> str:
+    """An interval with its unit; "none" where the run has no fold models."""
+    return f"{measured(low, '')} to {measured(high, unit)}" if math.isfinite(low) and math.isfinite(high) else "none"
+
+
+def candidates_in_words(table: pd.DataFrame, bench: Bench) -> pd.DataFrame:
+    """Candidates as a chemist reads them: what changes first, then what is known, then what to mind."""
+    shown = pd.DataFrame({"material": table["material"]})
+    if (table["inci"] != "").any():
+        shown["INCI name"] = table["inci"]
+    shown["sure?"] = np.where(table["unsure"], "unsure", "")
+    for asked in bench.asked:
+        name, unit = asked.name, asked.change_unit
+        shown[f"{name} changes by"] = [
+            signed(change, unit) + (f" ± {signed(spread, '')[1:]}" if math.isfinite(spread) else "")
+            for change, spread in zip(table[f"{name} change"], table[f"{name} spread"], strict=True)
+        ]
+        shown[with_unit(f"{name} then", asked.unit)] = table[f"{name} after"]
+        shown[with_unit(f"{name}, 80 % interval", asked.unit)] = [
+            interval(low, high, "") for low, high in zip(table[f"{name} low80"], table[f"{name} high80"], strict=True)
+        ]
+    shown["amount (weight-%)"] = table["amount"]
+    if (table["function"] != "").any():
+        shown["function"] = table["function"]
+        shown["same function"] = table["same_function"].replace("", "unknown")
+    if "price" in table:
+        shown[bench.price_name] = table["price"]
+        shown["cost changes by"] = table["cost_change"]
+    if "in_stock" in table:
+        shown["in stock"] = table["in_stock"]
+    shown["distance"] = table["distance"]
+    shown["training formulas"] = table["support"]
+    shown["seen amounts (weight-%)"] = [amount_range(a, b, unit="") for a, b in zip(table["low"], table["high"], strict=True)]
+    shown["mind"] = table["warnings"]
+    return shown
+
+
+def told_in_words(found: Swap) -> pd.DataFrame:
+    """One row a property: before, after, change, interval."""
+    rows: list[dict[str, Any]] = []
+    for row in found.told.to_dict("records"):
+        rows.append(
+            {
+                "property": row["property"],
+                "measured": measured(row["measured"], row["unit"]) if math.isfinite(row["measured"]) else "not measured",
+                "predicted before": measured(row["before"], row["unit"]), "predicted after": measured(row["after"], row["unit"]),
+                "80 % interval after": interval(row["low80"], row["high80"], row["unit"]),
+                "change": signed(row["change"], row["change unit"]),
+                "between models": f"± {signed(row['spread'], row['change unit'])[1:]}" if math.isfinite(row["spread"]) else "one model alone",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

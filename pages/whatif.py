@@ -1,0 +1,202 @@
+"""What if: another material in a formula or in all of them, near pairs that act differently."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from matrep_core.errors import NotThere
+from matrep_core.whatif.bench import Bench
+from matrep_core.whatif.pasted import read_pasted
+from matrep_core.whatif.report import plan_of
+from matrep_core.whatif.substitute import AMOUNTS, Swap, Wish, side_by_side
+from matrep_ui.asking import bench_of, candidates_in_words, candidates_of, cliffs_of, further_runs, replaced_of, swap_of, told_in_words
+from matrep_ui.charts import with_unit
+from matrep_ui.likeness import file_name
+from matrep_ui.looking import material_label
+from matrep_ui.page import choose_run, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.taking import downloads
+
+ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "cliffs": "Cliffs"}
+PASTED = "pasted"
+
+
+def choose_formula(bench: Bench) -> tuple[np.ndarray, int | None, str]:
+    """The amounts (M,) of the formula, its row where it is one of the data set, and its name."""
+    paste = st.toggle("Paste a formula instead", key="paste", help="A material and its weight-% a line, as copied from a spreadsheet.")
+    if paste:
+        text = st.text_area("Material and weight-% a line", height=180, key="pasted text", placeholder="Water\t92\nGLY01\t8")
+        if not text.strip():
+            st.info("Paste a formula: a code and its weight-% on every line.", icon=":material/content_paste:")
+            st.stop()
+        return read_pasted(bench.data, text), None, PASTED
+    ids = bench.data.formula_ids
+    chosen = url_selectbox("Formula", ids, "formula", default=ids[0], drop=["old", "new"])
+    if chosen is None:
+        raise NotThere(f"There is no formula {(from_url('formula') or '')[:80]!r} in this run. Choose one from the list.")
+    row = bench.formula(chosen)
+    return bench.dense(row), row, chosen
+
+
+def choose_old(bench: Bench, before: np.ndarray) -> str:
+    """The material of the formula that is to go."""
+    held = [bench.data.materials[m] for m in np.argsort(-before, kind="stable") if before[m] > 0]
+    index = bench.data.material_index
+    smaller = held[1] if len(held) > 1 else held[0]
+    chosen = url_selectbox(
+        "Material to replace", held, "old", default=smaller, drop=["new"],
+        show=lambda code: f"{material_label(bench.facts, index[code])} · {before[index[code]]:.4g} weight-%",
+    )  # fmt: skip
+    if chosen is None:
+        raise NotThere(f"This formula does not hold {(from_url('old') or '')[:80]!r}. Choose one of its materials.")
+    return chosen
+
+
+def choose_wish(bench: Bench) -> Wish:
+    """How much of the new material, and who may take the place."""
+    amount = str(st.segmented_control(
+        "Amount of the new material", list(AMOUNTS), default="kept", required=True, key="amount", format_func=str.capitalize,
+    ))  # fmt: skip
+    st.caption(AMOUNTS[amount].capitalize() + ".")
+    low = high = None
+    with st.expander("Who may take the place", icon=":material/filter_alt:"):
+        if amount == "optimised":
+            first, second = st.columns(2)
+            low = first.number_input("Least weight-% of the new one", 0.001, 99.999, None, placeholder="as seen in training")
+            high = second.number_input("Most weight-% of the new one", 0.001, 99.999, None, placeholder="as seen in training")
+        functions = bool(bench.similarity.functions[1])
+        same = st.checkbox("Same function only", disabled=not functions, help=None if functions else "The materials table names no function.")
+        stock = st.checkbox(
+            "In stock only", disabled=bench.stock is None,
+            help=None if bench.stock is not None else "Give materials.csv a column stock or availability.",
+        )  # fmt: skip
+        never = st.multiselect("Never these", bench.data.materials, placeholder="Choose materials")
+        least = int(st.number_input("In at least so many training formulas", 0, max(1, int(bench.run.support.max())), 3))
+    return Wish(amount, low, high, same, stock, tuple(never), least)
+
+
+def substitute(bench: Bench) -> None:
+    """From the question to the plan: formula, material, candidates, one of them side by side, export."""
+    left, right = st.columns([1, 1])
+    with left:
+        before, row, name = choose_formula(bench)
+    with right:
+        old = choose_old(bench, before)
+        wish = choose_wish(bench)
+    table = candidates_of(bench, before, old, wish, row)
+    st.subheader("Candidates", anchor=False)
+    unsure = int(table["unsure"].sum())
+    if unsure:
+        st.warning(
+            f"{unsure} of {len(table)} candidates are unsure: their interval is wider than the spread of all training values.",
+            icon=":material/help:",
+        )
+    st.caption("The least predicted change first. ± is the spread between the models; distance 0 = the same by all evidence.")
+    chosen = st.dataframe(
+        candidates_in_words(table, bench), hide_index=True, on_select="rerun", selection_mode="single-row",
+        key=f"candidates {name} {old} {hash(wish.amount)}", height=min(420, 38 + 35 * len(table)),
+        column_config={
+            "material": st.column_config.TextColumn(pinned=True),
+            "distance": st.column_config.NumberColumn(format="%.3g"),
+            "amount (weight-%)": st.column_config.NumberColumn(format="%.4g"),
+            **{with_unit(f"{a.name} then", a.unit): st.column_config.NumberColumn(format="%.4g") for a in bench.asked},
+        },
+    ).selection.rows  # fmt: skip
+    downloads(table, file_name("candidates", old, bench.run), key="candidates")
+    codes = table["material"].tolist()
+    wanted = codes[chosen[0]] if chosen and chosen[0] < len(codes) else from_url("new") if from_url("new") in codes else codes[0]
+    if chosen:
+        to_url(new=wanted)
+    show_swap(bench, swap_of(bench, before, old, wanted, wish, row), name, old, wanted)
+
+
+def show_swap(bench: Bench, found: Swap, name: str, old: str, new: str) -> None:
+    """Before and after side by side, what drives the change, what to mind, and the plan to take along."""
+    st.subheader("Before and after", anchor=False)
+    st.text(f"{new}  for  {old}  in  {name}")
+    if found.unsure:
+        st.warning("Unsure: the interval is wider than the spread of all training values. Measure before you rely on it.", icon=":material/help:")
+    for text in found.warnings:
+        st.warning(plain(text), icon=":material/warning:")
+    st.dataframe(told_in_words(found), hide_index=True)
+    st.dataframe(
+        side_by_side(bench, found.before, found.after), hide_index=True,
+        column_config={
+            "inci": "INCI name",
+            **{n: st.column_config.NumberColumn(f"{n} (weight-%)", format="%.4g") for n in ("before", "after", "change")},
+        },
+    )  # fmt: skip
+    st.write("**What drives the change**, in standard deviations of the training values; the steps sum to the whole.")
+    st.dataframe(found.drivers, hide_index=True, column_config={"sd": st.column_config.NumberColumn("change (SD)", format="%+.2f")})
+    st.write("**Plan**: what to weigh, what to expect, what to mind.")
+    downloads(plan_of(bench, found, name, f"{new} for {old}"), file_name("plan", new, bench.run), key="plan")
+    link("similar", "Neighbours of the old material", run=bench.run.id, material=old)
+
+
+def everywhere(bench: Bench) -> None:
+    """One material replaced in every formula; those that break first, first."""
+    index = bench.data.material_index
+    left, right = st.columns(2)
+    label = lambda code: material_label(bench.facts, index[code])  # noqa: E731
+    with left:
+        old = url_selectbox("Replace", bench.data.materials, "old", show=label)
+    with right:
+        new = url_selectbox("by", bench.data.materials, "new", show=label)
+    if old is None or new is None:
+        st.info("Choose the material to replace and the one that takes its place.", icon=":material/swap_horiz:")
+        return
+    bounds = {}
+    with st.expander("What the property may be", icon=":material/straighten:"):
+        st.caption("Without bounds a formula breaks where the change is more than half the width of its 80 % interval.")
+        for asked in bench.asked:
+            first, second = st.columns(2)
+            low = first.number_input(with_unit(f"{plain(asked.name)}, at least", plain(asked.unit)), value=None, key=f"low {asked.name}")
+            high = second.number_input(with_unit(f"{plain(asked.name)}, at most", plain(asked.unit)), value=None, key=f"high {asked.name}")
+            bounds[asked.name] = (np.nan if low is None else low, np.nan if high is None else high)
+    table = replaced_of(bench, old, new, bounds)
+    broken = int((table["breaks"] != "").sum())
+    st.write(f"**{broken:,} of {len(table):,} formulas would break.** They stand first.")
+    st.dataframe(
+        table, hide_index=True, height=min(560, 38 + 35 * len(table)), placeholder="not known",
+        column_config={
+            "formula_id": st.column_config.TextColumn("formula", pinned=True),
+            "amount": st.column_config.NumberColumn("amount (weight-%)", format="%.4g"),
+            "breaks": st.column_config.TextColumn("breaks by"),
+            "by": st.column_config.NumberColumn("how far", format="%.2f", help="1 = just at the border of what is allowed."),
+        },
+    )  # fmt: skip
+    downloads(table, file_name("everywhere", old, bench.run), key="everywhere")
+
+
+def show_cliffs(bench: Bench) -> None:
+    """Near pairs whose swap changes the property strongly."""
+    table = cliffs_of(bench)
+    asked = bench.asked[0]
+    st.caption(f"Materials that are near by all evidence and yet change {plain(asked.name)} strongly when one takes the other's place.")
+    st.dataframe(
+        table, hide_index=True,
+        column_config={
+            "material": st.column_config.TextColumn(pinned=True), "other": "in its place",
+            "distance": st.column_config.NumberColumn(format="%.3g"),
+            "change": st.column_config.NumberColumn(f"{asked.name} changes by ({asked.change_unit})", format="%+.3g"),
+            "spread": st.column_config.NumberColumn("± between models", format="%.2g"),
+            "steepness": st.column_config.NumberColumn(format="%.3g", help="Change in standard deviations over distance."),
+        },
+    )  # fmt: skip
+    downloads(table, file_name("cliffs", asked.name, bench.run), key="cliffs")
+
+
+with show_errors():
+    start_page("What if", "Ask the trained models what a change of materials would do, how sure they are, and take the answer along as a plan.")
+    run = choose_run()
+    others = further_runs(run)
+    also = st.multiselect(
+        "Further properties", list(others), format_func=lambda run_id: others[run_id], placeholder="Answer for these too",
+        help="The newest finished run of each further property of the same data.",
+    ) if others else []  # fmt: skip
+    bench = bench_of(run, also)
+    start = from_url("ask") if from_url("ask") in ASKS else "substitute"
+    ask = str(st.segmented_control(
+        "Question", list(ASKS), format_func=ASKS.get, default=start, required=True, key="ask", on_change=lambda: to_url(ask=st.session_state["ask"]),
+    ))  # fmt: skip
+    {"substitute": substitute, "everywhere": everywhere, "cliffs": show_cliffs}[ask](bench)

@@ -1,0 +1,85 @@
+"""The page What if on real shampoos, in the real app and a real browser: from the question to the plan."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from matrep_core.formulas.reading import read_data
+from matrep_core.runs.store import Run, runs_folder
+from matrep_core.settings import from_recipe
+from matrep_core.training import fit, prepare
+from matrep_core.whatif.bench import Bench
+from matrep_core.whatif.substitute import Wish, candidates
+from tests.browser.serving import Served
+
+FORMULA, OLD = "279", "Dehyton PK 45"
+
+
+@pytest.fixture(scope="module")
+def shampoo(app: Served, shared_data) -> Run:
+    data = read_data([shared_data / "shampoo"]).data
+    settings = from_recipe("default", property="viscosity_100s", n_entries=5, steps=300, members=3, frames=4)
+    run = prepare(runs_folder(app.artifacts) / "shampoo", data, settings)
+    assert fit(run).state == "done"
+    return run
+
+
+def rows_of(page: Page, button: int) -> list[dict[str, str]]:
+    """The rows of the CSV that the page's n-th export button saves."""
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export as CSV").nth(button).click()
+    return list(csv.DictReader(io.StringIO(saved.value.path().read_text("utf-8-sig"))))
+
+
+def test_a_substitution_from_the_question_to_the_exported_plan(page: Page, app: Served, shampoo: Run):
+    page.goto(f"{app.url}/whatif?run=shampoo&formula={FORMULA}&old={OLD}")
+    expect(page.get_by_role("heading", name="Candidates")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name="Before and after")).to_be_visible(timeout=90_000)
+
+    bench = Bench([shampoo])
+    formula = bench.formula(FORMULA)
+    expected = candidates(bench, bench.dense(formula), OLD, Wish(), formula)
+    rows = rows_of(page, 0)
+    assert [row["material"] for row in rows] == expected["material"].tolist()
+    assert float(rows[0]["viscosity_100s after"]) == pytest.approx(expected["viscosity_100s after"].iloc[0])
+    expect(page.get_by_text(f"{rows[0]['material']}  for  {OLD}  in  {FORMULA}")).to_be_visible()
+
+    page.get_by_role("radio", name="Optimised").or_(page.get_by_role("button", name="Optimised")).first.click()
+    expect(page.get_by_text("keeps the property nearest to what it was")).to_be_visible()
+    plan = rows_of(page, 1)
+    new = plan[0]["plan"].removesuffix(f" for {OLD}")
+    weighed = {row["what"]: row for row in plan if row["kind"] == "weigh"}
+    assert float(weighed[OLD]["after"]) == 0 and float(weighed[new]["after"]) > 0
+    assert sum(float(row["after"]) for row in weighed.values()) == pytest.approx(100, abs=0.5)
+    (told,) = [row for row in plan if row["kind"] == "expect"]
+    assert told["unit"] == "mPa.s" and float(told["low80"]) < float(told["after"]) < float(told["high80"])
+
+
+def test_a_pasted_formula_is_refused_line_by_line_and_then_answered(page: Page, app: Served, shampoo: Run):
+    page.goto(f"{app.url}/whatif?run=shampoo")
+    page.get_by_text("Paste a formula instead").click()
+    box = page.get_by_label("Material and weight-% a line")
+    box.fill("Water\t80\nNobody knows\t20")
+    box.press("Control+Enter")
+    expect(page.get_by_text("this material is not known")).to_be_visible(timeout=90_000)
+    box.fill("Water\t85\nDehyton PK 45\t12\nArlypon F\t3")
+    box.press("Control+Enter")
+    expect(page.get_by_text("for  Dehyton PK 45  in  pasted")).to_be_visible(timeout=90_000)
+
+
+def test_everywhere_and_cliffs(page: Page, app: Served, shampoo: Run):
+    page.set_viewport_size({"width": 500, "height": 900})
+    page.goto(f"{app.url}/whatif?run=shampoo&ask=everywhere&old={OLD}&new=Plantacare 2000")
+    expect(page.get_by_text("formulas would break")).to_be_visible(timeout=90_000)
+    rows = rows_of(page, 0)
+    assert len(rows) == int((shampoo.data.amounts[:, [shampoo.data.material_index[OLD]]].toarray() > 0).sum())
+    assert [float(row["by"]) for row in rows] == sorted((float(row["by"]) for row in rows), reverse=True)
+    page.goto(f"{app.url}/whatif?run=shampoo&ask=cliffs")
+    expect(page.get_by_text("and yet change")).to_be_visible(timeout=90_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 500
+    page.goto(f"{app.url}/whatif?run=shampoo&old=Nobody")
+    expect(page.get_by_text("This formula does not hold 'Nobody'")).to_be_visible(timeout=90_000)
