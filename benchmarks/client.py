@@ -12,6 +12,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
 
-SECONDS = 120.0  # no answer takes longer, even on a busy machine
+SECONDS = 300.0  # no answer takes longer, even on a busy machine
 _BROKEN = ("stException", "MatRep did not expect")
 
 
@@ -66,7 +67,8 @@ class Session:
             parts = urlsplit(address)
             options |= {"sock": socket.create_connection((parts.hostname, parts.port)), "ssl": ssl._create_unverified_context()}
             address = f"wss://{host}{parts.path}"
-        self._socket = connect(address, **options)
+        self._closing = ExitStack()
+        self._socket = self._closing.enter_context(connect(address, **options))
         self.id = ""  # by which the server knows it, once a page was opened
         self._page = self._query = ""
         self.last = Answer()
@@ -116,9 +118,9 @@ class Session:
             yield sent
 
     def close(self) -> None:
-        self._socket.close()
+        self._closing.close()
 
     def cut(self) -> None:
         """End as a killed browser does: without a word."""
         self._socket.socket.close()
-        self._socket.close()
+        self._closing.close()
