@@ -26,6 +26,7 @@ from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, runnin
 
 STUDY = "viscosity"
 SIZE = {"width": 1440, "height": 1100}
+TALL = {"dynamics": 1560}  # the loss curve below the picture belongs to it
 
 
 def train(artifacts: Path) -> tuple[str, Run]:
@@ -56,6 +57,7 @@ def address(name: str, dataset: str, run: Run) -> str:
 
 
 def take(page: Page, app: Served, name: str, query: str, file: Path) -> None:
+    page.set_viewport_size({**SIZE, "height": TALL.get(name, SIZE["height"])})
     page.goto(f"{app.url}/{name}{query}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
