@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from matrep_core.evaluation import diagnosis
+from matrep_core.evaluation import diagnosis, results
+from matrep_core.evaluation.comparison import in_words
 from matrep_core.evaluation.report import USUAL_ENTRIES, costs, headline
 from matrep_core.evaluation.results import Study, best_baseline, best_model, table
 
@@ -41,6 +42,12 @@ def _found(stamp: str, _study: Study) -> Found:
     ours, theirs = best_model(errors, USUAL_ENTRIES), best_baseline(errors)
     judged = (str(ours["activation"]), int(ours["n_entries"])) if ours else None
     return Found(errors, headline(_study, errors), costs(_study, errors), judged, str(theirs["model"]) if theirs else None)
+
+
+def across(study: Study, other: Study) -> str:
+    """The comparison of two studies on the same splits in a sentence; "" where they have none in common."""
+    compared = results.across(study, found(study).errors, other, found(other).errors, USUAL_ENTRIES)
+    return in_words(compared, study.plan.settings.property, study.unit) if compared else ""
 
 
 def measurements(study: Study, activation: str, n_entries: int) -> pd.DataFrame:

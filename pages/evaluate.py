@@ -53,9 +53,13 @@ def new_study() -> None:
             help="default: the app's own predictor, seconds a run. report: the research's own training of 195,000 steps, minutes a run.",
         )  # fmt: skip
     with st.form("new study", border=False):
-        first, second = st.columns(2)
+        first, second, third = st.columns(3)
         entries = first.multiselect("N_entries", sorted({*studies.ENTRIES, 3, 5, 15, 30}), [2, 10, 50], help="One model for each of them.")
         activations = second.multiselect("Code activation", ["tanh", "sigmoid", "identity"], ["tanh"])
+        also = third.multiselect(
+            "Together with", [p for p in units if p != target], placeholder="none",
+            help="Further properties that the vectors learn at the same time; a second study without them shows whether that helps.",
+        )  # fmt: skip
         first, second, third, fourth = st.columns(4)
         splits = first.number_input("Splits", 1, 50, 5, help="How often the formulas are divided anew; 5 or more tell a difference from noise.")
         choices = next(f for f in TrainingSettings.__dataclass_fields__.values() if f.name == "split").metadata["choices"]
@@ -71,7 +75,7 @@ def new_study() -> None:
             help="Simpler methods, tuned on the same training formulas; the headline compares the model with the best of them.",
         )  # fmt: skip
         if st.form_submit_button("Start the study", type="primary", icon=":material/play_arrow:"):
-            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), split=split, group_by=group_by)
+            settings = from_recipe(recipe, property=target, conditions=tuple(conditions), split=split, group_by=group_by, also=tuple(also))
             plan = studies.plan_of(data, settings, entries, activations, int(splits), baselines)
             to_url(study=studies.start(root, data, plan), n=None, activation=None)
             st.rerun()
@@ -80,7 +84,8 @@ def new_study() -> None:
 def label(study: Study) -> str:
     plan = study.plan
     made = f"{study.id[:4]}-{study.id[4:6]}-{study.id[6:8]} {study.id[9:11]}:{study.id[11:13]} UTC" if study.id[:8].isdigit() else study.id
-    parts = [plan.settings.property, plan.data_name, f"recipe {plan.settings.recipe}", f"split {plan.settings.split}", f"{plan.splits} splits", made]
+    together = [f"with {', '.join(plan.settings.also)}"] if plan.settings.also else []
+    parts = [plan.settings.property, *together, plan.data_name, f"recipe {plan.settings.recipe}", f"split {plan.settings.split}", f"{plan.splits} splits", made]
     return " · ".join(parts)
 
 
@@ -185,6 +190,8 @@ def errors_part(study: Study, found: evaluating.Found, others: list[Study]) -> N
             evaluating.shown_table(errors, metric), hide_index=True, key=f"table {each.id}",
             column_config={**numbers, "step": st.column_config.NumberColumn(format="%,.0f"), "N_entries": st.column_config.NumberColumn(format="%d")},
         )  # fmt: skip
+    if beside and (sentence := evaluating.across(study, beside)):
+        st.text(sentence)
     evals = found.errors[found.errors["part"] == "eval"]
     models = evals[evals["n_entries"] > 0]
     if found.judged:

@@ -144,6 +144,18 @@ def test_baselines_stand_beside_the_model_on_the_same_splits(whole):
     assert mean == pytest.approx(errors.query("model == 'mean' and seed == 1 and part == 'eval'")["mae"].iloc[0])
 
 
+def test_two_studies_on_the_same_splits_are_compared(whole, small_cosmetics, tmp_path):
+    other = made(tmp_path / "other", small_cosmetics, entries=(3,), splits=2, steps=30)
+    assert run_study(other) == {}
+    found = results.across(whole, whole.errors(), other, other.errors(), 10)
+    ours, theirs = (table(s.errors()).query("model == @m").iloc[0] for s, m in ((whole, PREDICTOR), (other, ALONE)))
+    assert found.splits == 2 and found.their_error == pytest.approx(theirs["eval"])
+    assert ours["splits"] == 3 and "recipe default, N_entries 4" in found.ours
+    grouped = made(tmp_path / "grouped", small_cosmetics, entries=(3,), splits=2, steps=30, split="grouped")
+    assert run_study(grouped) == {}
+    assert results.across(whole, whole.errors(), grouped, grouped.errors(), 10) is None
+
+
 def test_baselines_are_not_fitted_again(whole):
     cached = {file: file.stat().st_ino for file in (whole.path / "cache").iterdir()}
     heard = []

@@ -347,15 +347,35 @@ def paired(
     errors: pd.DataFrame, ours: dict[str, Any], theirs: dict[str, Any], train_share: float, metric: str = "mae"
 ) -> Comparison | None:
     """Compare two rows of ``table`` by their eval errors on the splits that both have; None where there is none."""
+    return _over_splits(_label(ours), eval_by_seed(errors, ours, metric), _label(theirs), eval_by_seed(errors, theirs, metric), train_share)
 
-    def by_seed(row: dict[str, Any]) -> pd.Series:
-        chosen = (errors["part"] == "eval") & np.logical_and.reduce([errors[k] == row[k] for k in ("model", "activation", "n_entries")])
-        return errors[chosen].set_index("seed")[metric].astype(float).dropna()
 
-    both = pd.concat([by_seed(ours), by_seed(theirs)], axis=1, join="inner")
-    if both.empty:
+def eval_by_seed(errors: pd.DataFrame, row: dict[str, Any], metric: str = "mae") -> pd.Series:
+    """The eval errors of one row of ``table``, by split seed."""
+    chosen = (errors["part"] == "eval") & np.logical_and.reduce([errors[k] == row[k] for k in ("model", "activation", "n_entries")])
+    return errors[chosen].set_index("seed")[metric].astype(float).dropna()
+
+
+def _over_splits(ours: str, mine: pd.Series, theirs: str, other: pd.Series, train_share: float) -> Comparison | None:
+    both = pd.concat([mine, other], axis=1, join="inner")
+    return None if both.empty else compare(ours, both.iloc[:, 0].to_numpy(), theirs, both.iloc[:, 1].to_numpy(), 1 - train_share)
+
+
+def across(study: Study, errors: pd.DataFrame, other: Study, other_errors: pd.DataFrame, fallback: int) -> Comparison | None:
+    """The models to judge of two studies of one data set and property, on the splits that both have; None where
+    the splits are not the same ones or nothing is done."""
+    here, there = study.plan.settings, other.plan.settings
+    split = ("property", "split", "group_by", "train_share", "conditions")
+    same = study.plan.data_hash == other.plan.data_hash and all(getattr(here, name) == getattr(there, name) for name in split)
+    ours, theirs = best_model(errors, fallback), best_model(other_errors, fallback)
+    if not same or ours is None or theirs is None:
         return None
-    return compare(_label(ours), both.iloc[:, 0].to_numpy(), _label(theirs), both.iloc[:, 1].to_numpy(), 1 - train_share)
+    names = [f"the study above ({_about(here)}, N_entries {ours['n_entries']})", f"the one beside it ({_about(there)}, N_entries {theirs['n_entries']})"]
+    return _over_splits(names[0], eval_by_seed(errors, ours), names[1], eval_by_seed(other_errors, theirs), here.train_share)
+
+
+def _about(settings: TrainingSettings) -> str:
+    return f"recipe {settings.recipe}" + (f", together with {', '.join(settings.also)}" if settings.also else "")
 
 
 def _label(row: dict[str, Any]) -> str:
