@@ -63,7 +63,7 @@ def quality(folder: Path | None, out: Path | None, splits: int, workers: int, do
     first = "| set | property, error | best baseline | single model | default predictor | vectors alone | against the best baseline | against the single model |"
     lines, covered = [first, "|" + " --- |" * 8], ["| set | nominal | measured | evaluated measurements |", "|" + " --- |" * 4]
     for data, target in real_sets(folder):
-        changes = {"steps": 30, "hidden_width": 16, "members": 2} if quick else {}
+        changes = {"steps": 30, "hidden_width": 16, "members": 2, "blend": "no"} if quick else {}
         plan = plan_of(data, from_recipe("default", property=target, **changes), [ENTRY], ["tanh"], splits, names()[:3] if quick else names())
         study = make_study(place / data.name, data, plan)
         left = run_study(study, workers, ended=lambda name, words: print(f"{study.id} {name} {words}", file=sys.stderr, flush=True))
@@ -106,7 +106,7 @@ def tables(splits: int, workers: int, steps: int, *, quick: bool = False) -> Non
     for recipe in ("default", "report"):
         changes = {"steps": 60, "hidden_width": 16} if quick else {"steps": steps} if steps and recipe == "report" else {}
         if quick and recipe == "default":
-            changes["members"] = 2
+            changes |= {"members": 2, "blend": "no"}
         settings = from_recipe(recipe, property="viscosity", **changes)
         entries = ENTRIES[:2] if quick else ENTRIES
         baselines = () if recipe == "report" else names()[:3] if quick else names()
