@@ -18,7 +18,7 @@ from matrep_core.model.problem import TargetScale
 from matrep_core.runs.store import Run
 from matrep_core.settings import TrainingSettings, from_recipe
 from matrep_core.similarity.effects import (
-    Ensemble,
+    Models,
     effect_per_percent,
     fingerprints,
     gradient,
@@ -55,14 +55,14 @@ class Model:
     support: np.ndarray
 
 
-def ensemble(data: FormulaSet, members: int = 3, kind: str = "linear", activation: str = "tanh") -> Ensemble:
+def ensemble(data: FormulaSet, members: int = 3, kind: str = "linear", activation: str = "tanh") -> Models:
     settings = replace(TrainingSettings(), property="pH", n_entries=4, hidden_width=8, hidden_activation=activation, start=0.5)
     layout = Layout.of(settings, len(data.materials))
     models = []
     for seed in range(members):
         free, regressor = layout.start(settings, np.random.default_rng(seed))
         models.append(Model(np.tanh(free), regressor, data.support))
-    return Ensemble(models, settings, TargetScale(kind, 2.0, 0.5, -9.0, 9.0))
+    return Models(models, settings, TargetScale(kind, 2.0, 0.5, -9.0, 9.0))
 
 
 @pytest.fixture(scope="module")
