@@ -10,7 +10,7 @@ import pandas as pd
 from matrep_core.errors import RunBroken
 from matrep_core.model.problem import TargetScale
 from matrep_core.runs.store import Run
-from matrep_core.similarity.effects import Member, Models, effect_per_percent, probe_formulas, scaled_predictions, swap_effects
+from matrep_core.similarity.effects import Models, effect_per_percent, probe_formulas, scaled_predictions, swap_effects
 from matrep_core.similarity.functions import function_distances, same_function
 from matrep_core.similarity.ranking import Similarity
 from matrep_core.views.facts import caution
@@ -27,15 +27,7 @@ def similarity_of(run: Run) -> Similarity:
         scale = TargetScale(**run.kept_model()[1]["target_scale"])
     except (KeyError, TypeError):
         raise RunBroken(f"{run.id}/model does not say on which scale it predicts.") from None
-    return Similarity(run.data, run.parts, Models(members_of(run), run.settings, scale))
-
-
-def members_of(run: Run) -> list[Member]:
-    if hasattr(run, "members"):
-        return run.members()
-    from types import SimpleNamespace
-
-    return [SimpleNamespace(vectors=run.vectors(), regressor=run.regressor(), support=run.support)]
+    return Similarity(run.data, run.parts, Models(run.members(), run.settings, scale))
 
 
 def agreement(similarity: Similarity, query: int, others: np.ndarray) -> tuple[np.ndarray, int]:
