@@ -86,16 +86,7 @@ class Ensemble:
 
     def predict(self, amounts: csr_array, conditions: np.ndarray) -> Prediction:
         """Predict R formulas: amounts (R, M) in weight-%, conditions (R, C) in their own units."""
-        amounts = csr_array(amounts)
-        given = np.asarray(conditions, np.float64).reshape(amounts.shape[0], -1)
-        if amounts.shape[1] != self.layout.materials or given.shape[1] != self.declared:
-            raise SettingRefused(
-                "conditions", given.shape[1],
-                f"this model takes amounts of {self.layout.materials} materials and {self.declared} conditions a formula.",
-            )  # fmt: skip
-        asked = np.zeros((len(given), self.layout.conditions - self.declared))
-        asked[:, :1] = 1.0  # the first property, where several were learned together
-        standard = (np.concatenate([given, asked], axis=1) - self.condition_mean) / self.condition_spread
+        amounts, standard = self._asked(amounts, conditions)
         parts = self._parts(amounts, standard)
         alone = parts[VECTORS].mean(axis=0)
         blended = self.weights[VECTORS] * alone
@@ -113,6 +104,25 @@ class Ensemble:
             self.scale.to_value(blended), *bounds, self.scale.to_value(alone),
             np.stack([self.scale.to_value(each) for each in parts[VECTORS]]), never.astype(np.int64),
         )  # fmt: skip
+
+    def by_fold(self, amounts: csr_array, conditions: np.ndarray) -> np.ndarray:
+        """(K, R) the blended prediction of each fold's models alone, on the target scale: fold k never saw its formulas."""
+        parts = self._parts(*self._asked(amounts, conditions))
+        parts[VECTORS] = parts[VECTORS][1:]
+        return np.clip(sum(weight * parts[name] for name, weight in self.weights.items() if weight), *self._range)
+
+    def _asked(self, amounts: csr_array, conditions: np.ndarray) -> tuple[csr_array, np.ndarray]:
+        """Amounts as they are, and conditions standardised, with the first property asked for."""
+        amounts = csr_array(amounts)
+        given = np.asarray(conditions, np.float64).reshape(amounts.shape[0], -1)
+        if amounts.shape[1] != self.layout.materials or given.shape[1] != self.declared:
+            raise SettingRefused(
+                "conditions", given.shape[1],
+                f"this model takes amounts of {self.layout.materials} materials and {self.declared} conditions a formula.",
+            )  # fmt: skip
+        asked = np.zeros((len(given), self.layout.conditions - self.declared))
+        asked[:, :1] = 1.0  # the first property, where several were learned together
+        return amounts, (np.concatenate([given, asked], axis=1) - self.condition_mean) / self.condition_spread
 
     @property
     def _range(self) -> tuple[float, float]:
@@ -259,8 +269,6 @@ def _fit_kernels(
 
 def _weighed(ensemble: Ensemble, problem: Problem, amounts: csr_array, standard: np.ndarray, fold: np.ndarray) -> Ensemble:
     """The same with weights and interval from the predictions of measurements that their models never saw."""
-    from scipy.optimize import nnls
-
     train = np.flatnonzero(fold >= 0)
     parts = ensemble._parts(amounts[train], standard[train])
     parts[VECTORS] = parts[VECTORS][1:]
@@ -269,21 +277,32 @@ def _weighed(ensemble: Ensemble, problem: Problem, amounts: csr_array, standard:
     targets = problem.targets[train].astype(np.float64)
     names = list(held)
     stacked = np.stack([held[n] for n in names], axis=1)
-    share = _stacked(stacked, targets, _gain_of_averaging(ensemble, amounts[train], standard[train], names))
-    error = np.abs(stacked @ share - targets)
+    gains = _gain_of_averaging(ensemble, amounts[train], standard[train], names)
     rare = np.empty(len(train))
     for k in range(len(ensemble.vectors) - 1):
         mine = fold[train] == k
-        support = _support(problem, train[~mine])
-        rare[mine] = rarity(amounts[train[mine]], support)
+        rare[mine] = rarity(amounts[train[mine]], _support(problem, train[~mine]))
     kinds = stacked.std(axis=1)
-    base, *slopes = nnls(np.stack([np.ones(len(train)), kinds, rare], axis=1), error)[0]
-    interval = Interval(float(max(base, 0.1 * error.mean())), float(slopes[0]), float(slopes[1]), ())
-    ratio = np.sort(error / interval.width(kinds, rare))
+    ratio = np.empty(len(train))  # weights and widths see a fold no more than its models did, or the interval would be too narrow
+    for k in range(len(ensemble.vectors) - 1):
+        mine, others = fold[train] == k, fold[train] != k
+        share = _stacked(stacked[others], targets[others], gains)
+        widths = _widths(np.abs(stacked[others] @ share - targets[others]), kinds[others], rare[others])
+        ratio[mine] = np.abs(stacked[mine] @ share - targets[mine]) / widths.width(kinds[mine], rare[mine])
+    share = _stacked(stacked, targets, gains)
+    interval = _widths(np.abs(stacked @ share - targets), kinds, rare)
     places = [min(len(ratio) - 1, int(np.ceil((len(ratio) + 1) * level)) - 1) for level in LEVELS]
-    quantiles = tuple(float(ratio[place]) for place in places)
+    quantiles = tuple(float(np.sort(ratio)[place]) for place in places)
     weights = {name: float(w) for name, w in zip(names, share, strict=True)}
     return replace(ensemble, weights=weights, interval=replace(interval, quantiles=quantiles))
+
+
+def _widths(error: np.ndarray, disagreement: np.ndarray, rare: np.ndarray) -> Interval:
+    """The width that follows held-out errors (R,) best, never less than a tenth of their mean; quantiles to come."""
+    from scipy.optimize import nnls
+
+    base, *slopes = nnls(np.stack([np.ones(len(error)), disagreement, rare], axis=1), error)[0]
+    return Interval(float(max(base, 0.1 * error.mean())), float(slopes[0]), float(slopes[1]), ())
 
 
 def _gain_of_averaging(ensemble: Ensemble, amounts: csr_array, standard: np.ndarray, names: list[str]) -> np.ndarray:
