@@ -27,6 +27,15 @@ class Figures:
     def say(self, sentence: str) -> None:
         self._sentences.append(sentence)
 
+    def counted(self) -> tuple[dict[str, dict[str, int]], list[str]]:
+        return self._groups, self._sentences
+
+    def take(self, counted: tuple[dict[str, dict[str, int]], list[str]]) -> None:
+        """Add what another process of the test run counted."""
+        for group in counted[0].values():
+            self.add(**group)
+        self._sentences += counted[1]
+
     def lines(self) -> list[str]:
         counted = (", ".join(f"{k.replace('_', ' ')}: {n:,}" for k, n in group.items()) for group in self._groups.values())
         return sorted([*counted, *self._sentences])
@@ -38,6 +47,17 @@ _FIGURES = Figures()
 @pytest.fixture(scope="session")
 def figures() -> Figures:
     return _FIGURES
+
+
+def pytest_sessionfinish(session) -> None:
+    """A worker of a parallel test run hands its figures to the one that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = _FIGURES.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    _FIGURES.take(getattr(node, "workeroutput", {}).get("figures", ({}, [])))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
