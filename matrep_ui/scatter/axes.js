@@ -11,6 +11,9 @@ const SIZE = 11.5,
 // The name of an axis, and how much larger than the others it is drawn where it is.
 const titled = (name, stretch) => (stretch < 1.05 ? name : `${name}, drawn ${show(stretch, 2)}× as large`);
 
+// Without what stands in brackets.
+export const shortName = (name) => name.replace(/ \([^()]*\)$/, "");
+
 // Two axes. The picture lies at MARGIN inside a stage of width × height; items are in stage coordinates.
 export function flatAxes(camera, names, width, height, theme, strip) {
   const { left, top } = MARGIN;
@@ -160,17 +163,23 @@ export function deepAxes(camera, names, width, height, theme) {
         size: SIZE,
       });
     });
-    const align = nx < -0.6 ? "end" : nx > 0.6 ? "start" : "middle";
     items.push({
       text: titled(names[axis], camera.stretch[axis]),
-      x: mid[0] + nx * 40,
-      y: mid[1] + ny * 36,
+      ...beside(mid, nx, ny, width),
       colour: css(theme.ink),
       size: TITLE,
       weight: 500,
-      align,
       halo: css(theme.background),
     });
   }
   return items;
+}
+
+// Where the name of an axis stands beside the middle of its edge. Along an edge that runs steeply it is turned, so that
+// a long name needs no room at the side of the picture.
+function beside([x, y], nx, ny, width) {
+  if (Math.abs(nx) < 0.6) return { x: x + nx * 40, y: y + ny * 36 };
+  const along = (Math.atan2(nx, -ny) * 180) / Math.PI;
+  const turn = along > 89 ? along - 180 : along < -91 ? along + 180 : along;
+  return { x: Math.min(Math.max(x + nx * 44, TITLE), width - TITLE), y: y + ny * 40, turn };
 }

@@ -19,7 +19,7 @@ export class Choosing {
     this.found = found;
     if (found) root.dataset.found = found.reduce((sum, flag) => sum + flag, 0);
     else delete root.dataset.found;
-    this.viewer.regroup();
+    this.viewer.groups.regroup();
   }
 
   // A point was chosen from a list.
@@ -77,7 +77,7 @@ export class Choosing {
       { cloud } = scene,
       { shell, root } = viewer,
       number = selected.length;
-    viewer.regroup();
+    viewer.groups.regroup();
     root.dataset.selected = this.ids().slice(0, 100).join(" ");
     root.dataset.selectedCount = number;
     const names = selected.slice(0, 3).map((i) => cloud.nameOf(i));

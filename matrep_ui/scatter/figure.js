@@ -17,7 +17,7 @@ const PAD = 20,
 
 // What a viewer shows, as a figure needs it.
 export function figureOf(viewer) {
-  const { scene, label, caption, table, shown, selected } = viewer,
+  const { scene, label, caption, groups, shown, selected } = viewer,
     { stage, surface, stamp } = viewer.shell;
   const facts = [
     stamp.textContent,
@@ -29,8 +29,8 @@ export function figureOf(viewer) {
   return {
     scene,
     label,
-    table,
-    hidden: viewer.hiddenCodes,
+    table: groups.table,
+    hidden: groups.hidden,
     captions: wrapped(facts, stage.clientWidth + LEGEND).concat(scene.projection.note || []),
     relations: shown.neighbours && selected.length ? relations(scene, viewer.neighbours, selected.at(-1)) : null,
     stage: { width: stage.clientWidth, height: stage.clientHeight },

@@ -61,7 +61,7 @@ export class Framing {
     if (!look.fitted || !look.moved) {
       const first = !scene.matrix;
       this.fit();
-      if (first && viewer.table) viewer.regroup(); // the data came while the page showed another tab
+      if (first && viewer.groups.table) viewer.groups.regroup(); // the data came while the page showed another tab
     } else if (scene.width !== look.width) {
       this.camera.resize(scene.width / look.width);
     }

@@ -83,7 +83,7 @@ export class Looks {
   changed() {
     const { viewer } = this;
     viewer.framing.taken();
-    viewer.regroup();
+    viewer.groups.regroup();
     viewer.lookShown();
   }
 

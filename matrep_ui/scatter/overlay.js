@@ -5,17 +5,17 @@ import { css } from "./colour.js";
 import { lookOf } from "./canvas2d.js";
 import { toPicture } from "./camera.js";
 import { relations } from "./neighbours.js";
+import { nameItems } from "./naming.js";
 
 const NOTHING = { hover: -1, cursor: -1 };
-const MOST_LABELS = 14,
-  MOST_TRAIL_PIECES = 12_000,
-  LABEL = 12;
+const MOST_TRAIL_PIECES = 12_000;
 
 // viewer: what to draw over its scene; pointing: hover and cursor, which a saved picture goes without
 export function overlayItems(viewer, { hover, cursor } = NOTHING) {
-  const { scene, selected, shown, table } = viewer,
-    { lasso } = viewer.choosing;
-  const items = scene.strip ? densityItems(scene) : [];
+  const { scene, selected, shown } = viewer,
+    { lasso } = viewer.choosing,
+    { table, hidden } = viewer.groups;
+  const items = scene.strip ? profileItems(scene) : [];
   if (shown.trails && scene.cloud.last > 0) items.push(...trailItems(scene, selected, table));
   if (shown.neighbours && selected.length) items.push(...neighbourItems(scene, viewer.neighbours, selected.at(-1)));
   for (const [point, colour] of [
@@ -26,7 +26,7 @@ export function overlayItems(viewer, { hover, cursor } = NOTHING) {
     const [x, y, w] = screenOf(scene, point);
     items.push({ ring: [x, y, lookOf(scene, scene.states[point], w).r + 3.5], colour: css(colour), width: 1.8 });
   }
-  items.push(...labelItems(scene, selected));
+  items.push(...nameItems(scene, selected, table, hidden, shown.names));
   if (lasso?.length > 1) {
     items.push({ area: lasso, colour: css(scene.theme.primary, 0.12) });
     items.push({ line: [...lasso, lasso[0]], colour: css(scene.theme.primary), width: 1.5, dash: [5, 4] });
@@ -40,7 +40,7 @@ function screenOf(scene, point) {
 }
 
 // One axis: how densely the points lie along it, above the strip of points.
-function densityItems(scene) {
+function profileItems(scene) {
   const { cloud, theme, width, matrix, height } = scene;
   scene.projected();
   const bins = Math.max(20, Math.round(width / 3));
@@ -96,49 +96,4 @@ function neighbourItems(scene, neighbours, point) {
       dash: [1.5, 2.5],
     })),
   ];
-}
-
-// Names beside the selected points, each where it covers no other name; those without room are left out.
-function labelItems(scene, selected) {
-  const { theme, width, height } = scene;
-  const taken = [],
-    items = [];
-  for (const point of selected) {
-    if (items.length === MOST_LABELS) break;
-    const [x, y, w] = screenOf(scene, point);
-    if (!(w > 0) || x < 0 || y < 0 || x > width || y > height) continue;
-    const text = shorten(scene.cloud.nameOf(point));
-    const long = text.length * LABEL * 0.56,
-      gap = lookOf(scene, scene.states[point], w).r + 8;
-    const places = [
-      ["start", x + gap, y],
-      ["end", x - gap, y],
-      ["middle", x, y - gap - 5],
-      ["middle", x, y + gap + 5],
-    ];
-    for (const [align, px, py] of places) {
-      const left = align === "start" ? px : align === "end" ? px - long : px - long / 2;
-      const box = [left, py - 8, left + long, py + 8];
-      if (box[0] < 0 || box[2] > width || box[1] < 0 || box[3] > height) continue;
-      if (taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
-      taken.push(box);
-      items.push({
-        text,
-        x: px,
-        y: py,
-        size: LABEL,
-        align,
-        weight: 600,
-        colour: css(theme.ink),
-        halo: css(theme.background, 0.9),
-      });
-      break;
-    }
-  }
-  return items;
-}
-
-function shorten(text) {
-  const letters = [...text];
-  return letters.length > 32 ? `${letters.slice(0, 31).join("")}…` : text;
 }

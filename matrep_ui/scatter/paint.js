@@ -1,5 +1,6 @@
 // Lines and texts around the points as a list of plain objects, painted on a canvas or written as SVG:
 //   { line: [[x, y], …], colour, width, dash }      { area: [[x, y], …], colour }
+//   { areas: [area, …], colour }: filled at once, so that no seams show between them
 //   { ring: [x, y, r], colour, width, fill }        { disc: [x, y, r], colour, edge (a colour), width }
 //   { text, x, y, colour, size, align: start | middle | end, weight, turn (degrees), halo (a colour) }
 // Any may have an alpha. Colours are CSS texts; y of a text is its middle.
@@ -21,6 +22,14 @@ export function paint(context, items, font) {
       } else {
         stroke(context, item);
       }
+    } else if (item.areas) {
+      context.beginPath();
+      for (const area of item.areas) {
+        area.forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y)));
+        context.closePath();
+      }
+      context.fillStyle = item.colour;
+      context.fill();
     } else if (item.ring || item.disc) {
       const [x, y, r] = item.ring ?? item.disc;
       context.beginPath();
@@ -29,6 +38,7 @@ export function paint(context, items, font) {
       else {
         context.fillStyle = item.colour;
         context.fill();
+        if (item.edge) stroke(context, { ...item, colour: item.edge });
       }
     } else {
       write(context, item, font);
@@ -43,6 +53,15 @@ function stroke(context, { colour, width, dash }) {
   context.setLineDash(dash ?? []);
   context.stroke();
   context.setLineDash([]);
+}
+
+let measuring = null;
+
+// CSS pixels that a text takes.
+export function widthOf(text, size, weight, font) {
+  measuring ??= document.createElement("canvas").getContext("2d");
+  measuring.font = `${weight} ${size}px ${font}`;
+  return measuring.measureText(text).width;
 }
 
 const CANVAS_ALIGN = { start: "left", middle: "center", end: "right" };
@@ -82,6 +101,10 @@ export function toSvg(items) {
         return item.line
           ? `<polyline points="${points}" fill="none" stroke-linejoin="round" ${stroked}${alpha}/>`
           : `<polygon points="${points}" fill="${item.colour}"${alpha}/>`;
+      }
+      if (item.areas) {
+        const path = item.areas.map((area) => `M${area.map(([x, y]) => `${short(x)} ${short(y)}`).join("L")}Z`).join("");
+        return `<path d="${path}" fill="${item.colour}"${alpha}/>`;
       }
       if (item.ring || item.disc) {
         const [x, y, r] = item.ring ?? item.disc;

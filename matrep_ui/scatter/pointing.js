@@ -52,12 +52,12 @@ export class Pointing {
   }
 
   showCard(point) {
-    const { scene, table, shell, selected } = this.viewer;
+    const { scene, groups, shell, selected } = this.viewer;
     const at = scene.projected(),
       { offsetLeft, offsetTop } = shell.surface;
     const x = at[3 * point] + offsetLeft,
       y = at[3 * point + 1] + offsetTop;
-    this.card.show(scene, point, table, x, y, shell.stage, selected.includes(point));
+    this.card.show(scene, point, groups.table, x, y, shell.stage, selected.includes(point));
   }
 
   announce(point) {

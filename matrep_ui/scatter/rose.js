@@ -1,5 +1,6 @@
 // While the tour turns: which way each axis points in the picture, as lines from one corner.
 
+import { shortName } from "./axes.js";
 import { css } from "./colour.js";
 
 const RADIUS = 46; // CSS pixels of an axis that lies in the picture
@@ -17,7 +18,7 @@ export function tourItems(scene, camera, height) {
     items.push({ line: [[x, y], end], colour: css(theme.primary), width: 1.5 });
     if (length < LEAST) return;
     items.push({
-      text: short(projection.axes[axis]),
+      text: shortName(projection.axes[axis]),
       x: end[0] + (9 * right) / length,
       y: end[1] - (9 * up) / length,
       colour: css(theme.ink),
@@ -35,6 +36,3 @@ function turned({ turn, tilt }, [x, y, z]) {
     st = Math.sin(turn);
   return [ct * x + st * y, -st * Math.sin(tilt) * x + ct * Math.sin(tilt) * y + Math.cos(tilt) * z];
 }
-
-// Without what stands in brackets.
-const short = (name) => name.replace(/ \([^()]*\)$/, "");

@@ -45,12 +45,14 @@ export class Scrubber {
     });
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.cursor = el("div", { class: "cursor" });
+    this.best = el("div", { class: "best", hidden: true });
     this.marks = el("div", { class: "marks" });
     this.track = el(
       "div",
       { class: "track", tabindex: "0", role: "slider", "aria-label": "Training step", "aria-valuemin": "0" },
       this.canvas,
       ...this.flagElements.values(),
+      this.best,
       this.cursor,
     );
     this.readout = el("div", { class: "readout" });
@@ -136,6 +138,7 @@ export class Scrubber {
     const { first, second, share } = this.cloud.around(time);
     const step = between ? Math.round(steps[first] + (steps[second] - steps[first]) * share) : steps[frame];
     this.cursor.style.transform = `translateX(${this.graph.xOf(time)}px)`;
+    this.placeBest(this.graph.xOf(time));
     this.cursor.classList.toggle("between", between);
     const parts = [`Step ${count(step)}`];
     if (curve) {
@@ -163,6 +166,17 @@ export class Scrubber {
     );
     this.track.setAttribute("aria-valuenow", String(frame));
     this.track.setAttribute("aria-valuetext", `${parts.join(", ")}, ${place}`);
+  }
+
+  // The words of the best step stand beside its line, on the side where the cursor does not cross them.
+  placeBest(cursor) {
+    const { best, width } = this.graph;
+    if (!best || this.best.hidden) return;
+    const long = this.bestWidth,
+      right = Math.min(best.x + 5, width - long),
+      sides = right < best.x + 5 ? [best.x - 5 - long, right] : [right, best.x - 5 - long];
+    const left = sides.find((side) => cursor < side - 2 || cursor > side + long + 2) ?? sides[0];
+    this.best.style.transform = `translate(${left}px, ${best.y - 7}px)`;
   }
 
   // Move to a frame at once and come to rest there.
@@ -281,6 +295,9 @@ export class Scrubber {
     [...this.marks.children].forEach((button, k) => {
       button.style.left = `${this.graph.xOf(this.cloud.timeOfStep(this.cloud.marks[k].step))}px`;
     });
+    this.best.hidden = !graph.best;
+    this.best.textContent = graph.best?.text ?? "";
+    this.bestWidth = this.best.offsetWidth;
     this.flagsChanged();
     this.setTime(this.time);
   }

@@ -1,5 +1,6 @@
 // Choices above the picture: projection, axes, colour column, and the tools.
 
+import { shortName } from "./axes.js";
 import { el, icon, ICONS } from "./dom.js";
 
 const TOUR =
@@ -46,6 +47,18 @@ export class Toolbar {
       () => on.show("neighbours"),
       ICONS.near,
     );
+    this.names = this.button(
+      "names",
+      "Names on the picture: of the groups, and of the points with most support",
+      () => on.show("names"),
+      ICONS.names,
+    );
+    this.density = this.button(
+      "density",
+      "Shade the places where points lie densely",
+      () => on.show("density"),
+      ICONS.density,
+    );
     this.equal = this.button(
       "equal",
       "Stretch each axis to fill the picture; distances across axes then no longer compare",
@@ -69,7 +82,7 @@ export class Toolbar {
         "div",
         { class: "tools", role: "toolbar", "aria-label": "Picture" },
         el("span", { class: "tool-group" }, this.tools.pan, this.tools.lasso),
-        el("span", { class: "tool-group" }, this.trails, this.near, this.equal),
+        el("span", { class: "tool-group" }, this.trails, this.near, this.names, this.density, this.equal),
         el(
           "span",
           { class: "tool-group" },
@@ -189,7 +202,7 @@ export class Toolbar {
       for (const { box } of this.axisSelects)
         box.replaceChildren(
           ...projection.axes.map((name, axis) =>
-            el("option", { value: axis, text: name, disabled: this.alone && !projection.has([axis]) }),
+            el("option", { value: axis, text: shortName(name), title: name, disabled: this.alone && !projection.has([axis]) }),
           ),
         );
     }
@@ -198,6 +211,7 @@ export class Toolbar {
     this.saveMenu.querySelector("[data-save=chosen]").disabled = !selected;
     this.equal.hidden = axes.length < 2 || tour !== null;
     this.near.hidden = scene.cloud.count < 3;
+    this.density.hidden = axes.length !== 2;
     this.axisSelects.forEach(({ box, label }, k) => {
       label.hidden = choice < 3 || k >= axes.length || tour !== null;
       box.value = String((wish?.axes.length ? wish.axes : axes)[k]);
@@ -226,6 +240,8 @@ export class Toolbar {
       button.setAttribute("aria-pressed", String(shown[name]));
       button.disabled = !selected;
     }
+    this.names.setAttribute("aria-pressed", String(shown.names));
+    this.density.setAttribute("aria-pressed", String(shown.density));
     this.equal.setAttribute("aria-pressed", String(!equal));
   }
 

@@ -12,6 +12,7 @@ const CURVE_HEIGHT = 118,
   PLAIN_HEIGHT = 44,
   MARKS_HEIGHT = 22,
   SHARES_HEIGHT = 62;
+const BEST_WIDTH = 100;
 const DASHES = [undefined, [6, 3], [2, 2], [8, 3, 2, 3]];
 
 export class Track {
@@ -103,6 +104,7 @@ export class Track {
 
   curveItems(theme, floor, muted, line, width) {
     const { curve } = this.cloud;
+    this.best = null; // the words at the best step: an element, because they make way for the cursor
     const values = [...curve.train, ...curve.eval].filter(Number.isFinite);
     if (!values.length) return [];
     const log = values.every((value) => value > 0);
@@ -128,8 +130,7 @@ export class Track {
     items.push({ text: title, x: LEFT, y: 8, colour: muted, size: 11, align: "start" });
     if (curve.best !== null) {
       const x = this.xOf(this.timeOfStep(curve.best)),
-        right = x > LEFT + this.inner * 0.7;
-      const crowded = x - (right ? 100 : 0) < LEFT + title.length * 5.8;
+        crowded = x - BEST_WIDTH < LEFT + title.length * 5.8;
       items.push({
         line: [
           [x, crowded ? this.top - 4 : 14],
@@ -139,15 +140,7 @@ export class Track {
         width: 1,
         dash: [3, 3],
       });
-      items.push({
-        text: `best step ${count(curve.best)}`,
-        x: x + (right ? -5 : 5),
-        y: crowded ? this.top : 8,
-        colour: css(theme.ink),
-        size: 11,
-        align: right ? "end" : "start",
-        halo: css(theme.background),
-      });
+      this.best = { text: `best step ${count(curve.best)}`, x, y: this.shares + (crowded ? this.top + 2 : 8) };
     }
     const ends = [];
     for (const [name, colour, thick] of [

@@ -4,8 +4,10 @@ import { assemble } from "./cloud.js";
 import { Scene } from "./scene.js";
 import { GlRenderer } from "./gl.js";
 import { CanvasRenderer } from "./canvas2d.js";
-import { css, palette, readTheme } from "./colour.js";
-import { deepAxes, flatAxes } from "./axes.js";
+import { css, readTheme } from "./colour.js";
+import { MARGIN, deepAxes, flatAxes } from "./axes.js";
+import { densityItems } from "./density.js";
+import { Groups } from "./groups.js";
 import { paint } from "./paint.js";
 import { overlayItems } from "./overlay.js";
 import { tourItems } from "./rose.js";
@@ -37,10 +39,9 @@ class Viewer {
     this.looks = new Looks(this);
     this.choosing = new Choosing(this);
     this.linked = new Linked(this);
-    this.hidden = new Map(); // colour column name -> Set of codes
-    this.colourIndex = 0;
+    this.groups = new Groups(this);
     this.tool = "pan";
-    this.shown = { trails: true, neighbours: true }; // of the selected points
+    this.shown = { trails: true, neighbours: true, names: false, density: false };
     this.ask = null;
     this.dirty = {};
     this.build(parent, styles);
@@ -65,7 +66,7 @@ class Viewer {
       axes: (axes) => looks.setAxes(axes),
       tour: () => looks.toggleTour(),
       tourEnd: () => looks.endTour(),
-      colour: (index) => this.setColour(index),
+      colour: (index) => this.groups.choose(index),
       tool: (name) => this.setTool(name),
       show: (what) => this.setShown(what, !this.shown[what]),
       equal: () => framing.setEqual(!this.camera.equal),
@@ -75,7 +76,7 @@ class Viewer {
       full: () => this.shell.toggleFull(),
       save: (kind) => saveAs(this, kind),
     });
-    this.legend = new Legend((code, alone) => this.toggleGroup(code, alone));
+    this.legend = new Legend((code, alone) => this.groups.toggle(code, alone));
     this.details = new Details(this);
     this.scrubber = new Scrubber({
       time: (time) => this.setTime(time, true),
@@ -132,7 +133,7 @@ class Viewer {
     this.shell.points.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.shell.points.addEventListener("webglcontextrestored", () => {
       this.renderer.build();
-      this.paletteChanged();
+      this.groups.recolour();
     });
   }
 
@@ -178,17 +179,14 @@ class Viewer {
       { start } = options;
     const ids = before ? this.choosing.ids() : start.selected;
     const step = before ? before.steps[scene.frame] : start.step;
-    const colour = before ? before.colours[this.colourIndex]?.name : start.colour;
+    const colour = before ? scene.colour?.name : start.colour;
     const marks = before ? this.scrubber.flagged().map((frame) => before.steps[frame]) : start.marks;
     const atEnd = before && before.last > 0 && scene.time === before.last;
     scene.setCloud(cloud);
     this.neighbours = new Neighbours(cloud, options.near);
     this.pointing.forget();
-    this.colourIndex = Math.max(
-      0,
-      cloud.colours.findIndex((column) => column.name === colour),
-    );
-    scene.colour = cloud.colours[this.colourIndex] ?? null;
+    this.groups.setCloud(cloud, colour);
+    if (!before) Object.assign(this.shown, { names: cloud.last === 0 }, start.shown);
     scene.time = step === null || step === undefined || atEnd ? cloud.last : cloud.frameOfStep(step);
     const sameLook = this.looks.setCloud(cloud, start);
     this.toolbar.setCloud(cloud, options.alone);
@@ -207,7 +205,7 @@ class Viewer {
     this.shell.message.textContent = `There are no ${cloud.noun} to show.`;
     if (sameLook) this.framing.grown();
     else this.framing.taken();
-    this.paletteChanged();
+    this.groups.recolour();
     this.timeChanged();
     this.choosing.setIds(ids);
     this.lookShown();
@@ -260,6 +258,7 @@ class Viewer {
       projection: scene.projection.name,
       axes: scene.axes,
       marks: this.scrubber.flagged().map((frame) => cloud.steps[frame]),
+      shown: this.shown,
     };
   };
 
@@ -275,7 +274,7 @@ class Viewer {
     this.root.style.setProperty("--line", css(theme.line));
     this.root.style.setProperty("--muted", css(theme.muted));
     this.root.style.setProperty("--grey", css(theme.grey));
-    if (this.scene.cloud) this.paletteChanged();
+    if (this.scene.cloud) this.groups.recolour();
   }
 
   resort() {
@@ -293,10 +292,10 @@ class Viewer {
     this.shown[what] = shown;
     this.toolbarShown();
     this.details.changed();
-    this.mark("over");
+    this.mark("under", "over");
   }
 
-  // ---- time and colour
+  // ---- time
 
   // tell: whether linked views are to follow
   setTime(time, tell = false) {
@@ -308,9 +307,7 @@ class Viewer {
   timeChanged() {
     const { scene } = this;
     scene.moved();
-    if (scene.colour?.moving && scene.frame !== this.colouredFrame) this.regroup();
-    else if (scene.deep) this.resort();
-    this.colouredFrame = scene.frame;
+    if (!this.groups.follow() && scene.deep) this.resort();
     this.scrubber.setTime(scene.time);
     this.shell.stamp.textContent = scene.cloud.last > 0 ? this.scrubber.stampText : "";
     this.root.dataset.step = scene.cloud.steps[scene.frame];
@@ -320,61 +317,12 @@ class Viewer {
     this.mark("points", "over");
   }
 
-  setColour(index) {
-    this.colourIndex = index;
-    this.scene.colour = this.scene.cloud.colours[index];
-    this.paletteChanged();
-    this.report();
-  }
-
-  paletteChanged() {
-    this.table = palette(this.scene.colour, this.scene.theme);
-    this.renderer.setPalette(this.table);
-    this.regroup();
-    this.mark("under", "points", "over");
-  }
-
-  get hiddenCodes() {
-    const name = this.scene.colour?.name ?? "";
-    if (!this.hidden.has(name)) this.hidden.set(name, new Set());
-    return this.hidden.get(name);
-  }
-
-  toggleGroup(code, alone) {
-    const hidden = this.hiddenCodes;
-    if (code === null) {
-      hidden.clear();
-    } else if (alone) {
-      const others = [...this.legend.buttons.keys()].filter((other) => other !== code);
-      const already = others.length > 0 && others.every((other) => hidden.has(other));
-      hidden.clear();
-      if (!already) others.forEach((other) => hidden.add(other));
-    } else if (!hidden.delete(code)) {
-      hidden.add(code);
-    }
-    this.regroup();
-  }
-
-  // Layers and drawing order of all points, and the legend.
-  regroup() {
-    const { scene } = this;
-    if (!scene.matrix) return;
-    const hidden = this.hiddenCodes;
-    scene.classify(this.selected, this.choosing.found, (code) => !hidden.has(code));
-    this.renderer.forget(scene.states);
-    this.renderer.forget(scene.order);
-    this.legend.update(scene, this.table, hidden);
-    this.root.dataset.hidden = [...hidden].join(" ");
-    this.toolbarShown();
-    this.mark("points", "over");
-  }
-
   toolbarShown() {
     if (!this.scene.projection) return;
     this.toolbar.show({
       scene: this.scene,
       looks: this.looks,
-      colourIndex: this.colourIndex,
+      colourIndex: this.groups.index,
       tool: this.tool,
       shown: this.shown,
       equal: this.camera.equal,
@@ -398,6 +346,7 @@ class Viewer {
 
   mark(...layers) {
     for (const layer of layers) this.dirty[layer] = true;
+    if (this.shown.density && this.dirty.points) this.dirty.under = true; // the shading follows the points
     this.planned ??= requestAnimationFrame(() => {
       this.planned = null;
       this.draw();
@@ -432,6 +381,7 @@ class Viewer {
     const items = scene.deep
       ? deepAxes(this.camera, scene.axisNames, scene.width, scene.height, scene.theme)
       : flatAxes(this.camera, scene.axisNames, stage.clientWidth, stage.clientHeight, scene.theme, scene.strip);
+    if (this.shown.density && scene.axes.length === 2) items.unshift(...densityItems(scene, MARGIN.left, MARGIN.top));
     return scene.tour ? [...items, ...tourItems(scene, this.camera, stage.clientHeight)] : items;
   }
 

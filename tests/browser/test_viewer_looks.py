@@ -61,7 +61,7 @@ def test_projections_switch_without_sending_and_keep_camera_selection_and_step(p
     expect(root).to_have_attribute("data-view", other)
     page.get_by_role("button", name="3D").click()
     expect(root).to_have_attribute("data-axes", "0 1 2")
-    page.locator(".choice select").nth(3).select_option(label="PC 6 (1 % of the spread)")
+    page.locator(".choice select").nth(3).select_option(label="PC 6")
     expect(root).to_have_attribute("data-axes", "0 1 5")
     x, y = middle_of(page)
     drag(page, [(x, y), (x + 60, y + 20)])
