@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from matrep_core.errors import MatRepError
+from matrep_core.errors import MatRepError, SettingRefused
 from matrep_core.views.background import Arrays, Progress
 from matrep_core.views.clustering import CLUSTERS, MEMBERS, NO_CLUSTER
 from matrep_core.views.dynamics import held_since, moved_most, neighbour_history
@@ -335,7 +335,14 @@ with show_errors():
     look = look_at(watched, projection, axes, basis_frame, groups)
     pair = second = common = None
     if other is not None:
-        pair = paired(watched, watch(other))
+        try:
+            pair = paired(watched, watch(other))
+        except SettingRefused:
+            st.warning(
+                "The two runs share fewer than two materials that trained in both, so that they cannot be laid onto each "
+                "other. Choose a run of the same materials to compare with.", icon=":material/join_inner:",
+            )  # fmt: skip
+    if pair is not None:
         common = from_worker("Common neighbours of the two runs", lambda: agreement(pair))
         if common is not None:
             look = replace(look, common=common["share"])

@@ -221,6 +221,13 @@ def test_two_runs_move_on_one_scrubber_with_one_selection(page: Page, app: Serve
     expect(second).to_have_attribute("data-selected", code)
 
 
+def test_a_run_of_other_materials_cannot_be_laid_beside_and_the_first_stays(page: Page, app: Served, trained: Trained) -> None:
+    view = watch(page, app, "run=plane&other=hostile")
+    expect(page.get_by_text("cannot be laid onto each other")).to_be_visible()
+    expect(view).to_be_visible()
+    expect(page.locator(".matrep")).to_have_count(1)
+
+
 def test_what_moved_most_is_listed_and_can_be_selected(page: Page, app: Served, trained: Trained) -> None:
     way = trajectory(trained.plane)
     view = watch(page, app, "run=plane")

@@ -238,3 +238,48 @@ def test_a_figure_says_how_it_was_made_and_prints_at_its_size(page: Page, viewer
     assert any("PCA" in text and "trustworthiness 70 %" in text for text in texts)
     assert {"One basis for all steps, from the last.", "missing neighbour", "false neighbour"} <= set(texts)
     assert any(text.startswith("PC 1 (50 % of the spread)") for text in texts)
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["2D", "3D"])
+def test_names_stand_clear_of_one_another_and_can_be_left_out(
+    page: Page, viewer: Served, tmp_path: Path, deep: bool
+) -> None:
+    open_view(page, viewer, "points=800&dims=3&groups=4")
+    if deep:
+        page.get_by_role("button", name="3D").click()
+        expect(page.locator(".matrep")).to_have_attribute("data-axes", "0 1 2")
+    names = page.locator("[data-tool=names]")
+    expect(names).to_have_attribute("aria-pressed", "true")
+    boxes = page.evaluate(  # measured in this page, which has the font
+        """svg => {
+          const place = document.createElement("div");
+          place.innerHTML = svg;
+          document.body.append(place);
+          return [...place.querySelectorAll("g[clip-path] text")].map(each => {
+            const box = each.getBoundingClientRect();
+            return [each.textContent, box.left, box.top, box.right, box.bottom];
+          });
+        }""",
+        saved(page, "svg", tmp_path).read_text(),
+    )
+    groups = {text for text, *_ in boxes if text.startswith("Cluster")}
+    assert groups == {f"Cluster {k}" for k in range(1, 5)} and len(boxes) > len(groups) + 5
+    for i, (one, left, top, right, bottom) in enumerate(boxes):
+        for other, left2, top2, right2, bottom2 in boxes[:i]:
+            apart = left >= right2 or left2 >= right or top >= bottom2 or top2 >= bottom
+            assert apart, f"{one} covers {other}"
+    names.click()
+    expect(names).to_have_attribute("aria-pressed", "false")
+    texts = {text.text for text in ElementTree.parse(saved(page, "svg", tmp_path)).getroot().iter("{http://www.w3.org/2000/svg}text")}
+    assert boxes[-1][0] not in texts
+
+
+def test_dense_places_are_shaded_on_two_axes(page: Page, viewer: Served, tmp_path: Path) -> None:
+    open_view(page, viewer, "points=500&dims=3")
+    assert "<path" not in saved(page, "svg", tmp_path).read_text()
+    page.locator("[data-tool=density]").click()
+    expect(page.locator("[data-tool=density]")).to_have_attribute("aria-pressed", "true")
+    assert saved(page, "svg", tmp_path).read_text().count("<path") == 5
+    page.get_by_role("button", name="3D").click()
+    expect(page.locator("[data-tool=density]")).to_be_hidden()
+    assert "<path" not in saved(page, "svg", tmp_path).read_text()
