@@ -39,6 +39,11 @@ BENCHMARKS: dict[str, tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = 
         ("--most", {"type": int, "default": 10_000, "metavar": "N", "help": "materials asked for their function, at most"}),
     ]),
     "neighbours": ("neighbours", "measure", "exact neighbours beside scikit-learn's brute force", []),
+    "placing": ("placing", "measure", "materials that never trained, placed from a few formulas", [
+        SETS,
+        ("--out", {"type": Path, "metavar": "DIR", "help": "where its runs are kept; what is trained is not repeated"}),
+        ("--tune", {"action": "store_true", "help": "the materials that chose the settings, instead of the others"}),
+    ]),
     "films": ("films", "measure", "UMAP over all frames: a distilled network beside a chain of layouts", []),
     "viewer": ("viewer", "measure", "the viewer beside st.slider with Altair and beside Plotly, in Chromium", []),
     "load": ("load", "measure", "many sessions at once on one server, beside one session alone", [

@@ -97,6 +97,10 @@ def build_parser() -> argparse.ArgumentParser:
     substitute.add_argument("--never", action="append", default=[], metavar="MATERIAL", help="not this one; may be given again")
     substitute.add_argument("--k", type=int, default=10, help="how many candidates (default 10)")
 
+    place = command("place", "place materials that a run never trained by their formulas, and predict with them", _place)
+    place.add_argument("run_dir", type=Path, metavar="RUN")
+    _add_reading(place)
+
     export = command("export", "write vectors.csv, frames.parquet, predictions.csv and the run as one zip", _export)
     export.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -334,6 +338,14 @@ def _substitute(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     a = arguments
     wish = Wish(a.amount, a.low, a.high, a.same_function, a.in_stock, tuple(a.never))
     return substitute_report([_open(path) for path in (a.run_dir, *a.also)], a.formula, a.old, a.new, wish, a.k)
+
+
+def _place(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    from matrep_core.whatif.place import place_report
+
+    run = _open(arguments.run_dir)
+    arguments.property, arguments.condition = [run.settings.property], list(run.settings.conditions)
+    return place_report(run, _read_aloud(arguments))
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -61,6 +61,12 @@ class Asked:
         """(…,) values -> float64 in standard deviations of the training values, on the property's scale."""
         return self.predictor.scale.to_target(np.asarray(values, np.float64)).astype(np.float64)
 
+    def open_value(self, targets: np.ndarray) -> np.ndarray:
+        """(R,) bounds of an interval in the property's unit: they may leave the range that trained, not the sign."""
+        scale = self.predictor.scale
+        values = scale.to_value(targets, held=False)
+        return np.maximum(values, 0.0) if scale.low >= 0 and scale.kind in ("linear", "raw") else values
+
     def change(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """What ``after`` is more than ``before``: in % of it on a log scale, else in the property's unit."""
         return 100 * (after / before - 1) if self.relative else after - before
