@@ -131,7 +131,9 @@ def _projections(watched: Watch, look: Look) -> list[Projection]:
             )
             found.append(Projection(name, film.axes, film.codes, film.scales, note=note))
     if look.aligned:
-        found = [replace(each, note=_ALIGNED_NOTE) for each in found]
+        # a share of the spread, which stands in brackets, is that of the first run
+        axes = [[f"{axis.partition(' (')[0]} of the first run" for axis in each.axes] for each in found]
+        found = [replace(each, note=_ALIGNED_NOTE, axes=names) for each, names in zip(found, axes, strict=True)]
     return [replace(each, space=f"{watched.run.id} {each.name} {look.aligned}") for each in found]
 
 

@@ -10,6 +10,8 @@ import { widthOf } from "./paint.js";
 const MOST_SELECTED = 14,
   MOST_GROUPS = 24,
   TRIED = 400; // points of most support that are in the picture, until enough are named
+const NEAR = 32, // CSS pixels around the centre of a group, in which it must be
+  ENOUGH = 0.5; // as common as the most common group there: a name amid others' points would mislead
 const PLATE = 0.6; // opacity of what lies behind a name
 const ROOM = 26_000; // CSS pixels² of picture a named point
 const SELECTED = { size: 12, weight: 600 },
@@ -81,7 +83,8 @@ function nameSelected(room, selected) {
   }
 }
 
-// Each group at the mean of its points in the picture, the larger first, with a dot of its colour.
+// Each group at the mean of its points in the picture, the larger first, with a dot of its colour; those without a
+// place of their own are left out.
 function nameGroups(room, table, hidden) {
   const { cloud, colour, frame, theme } = room.scene,
     { at } = room;
@@ -96,7 +99,9 @@ function nameGroups(room, table, hidden) {
   }
   const groups = sums.filter(({ code, n }) => n && !hidden.has(code)).sort((a, b) => b.n - a.n);
   for (const { code, n, x, y } of groups.slice(0, MOST_GROUPS)) {
-    const [cx, cy] = [x / n, y / n];
+    const [cx, cy] = [x / n, y / n],
+      around = countAround(room, codes, cx, cy);
+    if (around[code] < ENOUGH * Math.max(...around)) continue;
     const box = room.put(
       shorten(colour.labels[code], 28),
       GROUP,
@@ -107,6 +112,14 @@ function nameGroups(room, table, hidden) {
     room.items.push({ disc: dot, colour: css(table[code]), edge: css(theme.background), width: 1.5 });
     box[0] -= 12;
   }
+}
+
+// How many points of each group lie near a place in the picture.
+function countAround({ scene, at }, codes, x, y) {
+  const counts = new Uint32Array(scene.colour.labels.length);
+  for (let i = 0; i < codes.length; i++)
+    if (codes[i] !== NONE && (at[3 * i] - x) ** 2 + (at[3 * i + 1] - y) ** 2 < NEAR ** 2) counts[codes[i]]++;
+  return counts;
 }
 
 const ranks = new WeakMap(); // cloud -> its points by the first number of the card, the largest first

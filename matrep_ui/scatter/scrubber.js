@@ -78,8 +78,7 @@ export class Scrubber {
     this.cloud = cloud;
     this.element.hidden = cloud.last < 1 || !this.wanted;
     this.graph.setCloud(cloud);
-    this.track.style.height = `${this.graph.height}px`;
-    this.element.style.setProperty("--shares", `${this.graph.shares}px`);
+    this.sized();
     this.track.setAttribute("aria-valuemax", String(cloud.last));
     this.marks.replaceChildren(
       ...cloud.marks.map((mark, k) =>
@@ -96,6 +95,11 @@ export class Scrubber {
     this.events.hidden = !cloud.marks.length;
     this.events.textContent = cloud.marks.map((mark, k) => `${k + 1} ${mark.label} (step ${count(mark.step)})`).join(" · ");
     this.drawn = null;
+  }
+
+  sized() {
+    this.track.style.height = `${this.graph.height}px`;
+    this.element.style.setProperty("--shares", `${this.graph.shares}px`);
   }
 
   // The two frames that the reader has marked, as far as they are, in their order.
@@ -281,10 +285,11 @@ export class Scrubber {
   // Draw the curve, only where the data, the size or the theme changed.
   draw(theme, ratio) {
     if (!this.cloud || this.element.hidden) return;
-    this.graph.width = this.track.clientWidth;
     const key = [this.cloud, theme, ratio, this.track.clientWidth];
     if (this.drawn && key.every((value, k) => value === this.drawn[k])) return;
     this.drawn = key;
+    this.graph.fit(this.track.clientWidth, theme.font);
+    this.sized();
     const { canvas, graph } = this,
       { width, height } = graph;
     canvas.width = Math.round(width * ratio);

@@ -3,6 +3,7 @@
 
 import { GROUPS, css, groupColour } from "./colour.js";
 import { count, show } from "./numbers.js";
+import { widthOf } from "./paint.js";
 
 export const LEFT = 62,
   RIGHT = 46;
@@ -11,7 +12,9 @@ const TOP = 20,
 const CURVE_HEIGHT = 118,
   PLAIN_HEIGHT = 44,
   MARKS_HEIGHT = 22,
-  SHARES_HEIGHT = 62;
+  SHARES_HEIGHT = 62,
+  NAMES_ROW = 14,
+  SAMPLE = 25; // of the line of a share, before its name
 const BEST_WIDTH = 100;
 const DASHES = [undefined, [6, 3], [2, 2], [8, 3, 2, 3]];
 
@@ -22,9 +25,26 @@ export class Track {
 
   setCloud(cloud) {
     this.cloud = cloud;
-    this.shares = cloud.shares.length ? SHARES_HEIGHT : 0; // a band above the curve
     this.top = TOP + (cloud.marks.length ? MARKS_HEIGHT : 0);
-    this.height = (cloud.curve ? CURVE_HEIGHT : PLAIN_HEIGHT) + this.top - TOP + this.shares;
+    this.fit(this.width, "sans-serif");
+  }
+
+  // Take a width: the names of the shares stand in as many rows as they need.
+  fit(width, font) {
+    this.width = width;
+    const room = width || Infinity; // 0: not laid out yet
+    let x = LEFT,
+      row = 0;
+    this.named = this.cloud.shares.map(({ name }) => {
+      const long = SAMPLE + widthOf(name, 11, 400, font);
+      if (x > LEFT && x + long > room) [x, row] = [LEFT, row + 1];
+      const place = { x, y: 9 + row * NAMES_ROW };
+      x += long + 14;
+      return place;
+    });
+    this.names = row * NAMES_ROW; // more height than one row takes
+    this.shares = this.named.length ? SHARES_HEIGHT + this.names : 0; // a band above the curve
+    this.height = (this.cloud.curve ? CURVE_HEIGHT : PLAIN_HEIGHT) + this.top - TOP + this.shares;
   }
 
   get inner() {
@@ -169,13 +189,12 @@ export class Track {
   shareItems(theme, line, muted, width) {
     const items = [],
       floor = this.shares - 6,
-      top = 22;
+      top = 22 + this.names;
     const yOf = (share) => floor - share * (floor - top);
     for (const share of [0, 0.5, 1]) {
       items.push({ line: [[LEFT, yOf(share)], [width - RIGHT, yOf(share)]], colour: line, width: 1 });
       items.push({ text: `${100 * share} %`, x: LEFT - 8, y: yOf(share), colour: muted, size: 10, align: "end" });
     }
-    let x = LEFT;
     this.cloud.shares.forEach(({ name, steps, values }, k) => {
       const colour = css(groupColour(k % GROUPS, theme)),
         dash = DASHES[k % DASHES.length];
@@ -184,9 +203,9 @@ export class Track {
         if (Number.isFinite(values[i])) points.push([this.xOf(this.timeOfStep(step)), yOf(values[i])]);
       });
       if (points.length) items.push({ line: points, colour, width: 1.6, dash });
-      items.push({ line: [[x, 9], [x + 20, 9]], colour, width: 1.6, dash });
-      items.push({ text: name, x: x + 25, y: 9, colour: css(theme.ink), size: 11, align: "start" });
-      x += 40 + name.length * 6;
+      const { x, y } = this.named[k];
+      items.push({ line: [[x, y], [x + 20, y]], colour, width: 1.6, dash });
+      items.push({ text: name, x: x + SAMPLE, y, colour: css(theme.ink), size: 11, align: "start" });
     });
     return items;
   }
