@@ -1,14 +1,11 @@
-"""The map of materials as the viewer takes it: places, texts, and what the points can be coloured by."""
+"""What the points of a map of materials can be coloured by."""
 
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
-from matrep_core.views.cache import content_key
-from matrep_core.views.projection import Picture
 from matrep_ui.looking import Look
-from matrep_ui.scatter import Categories, Scale, ScatterPayload
+from matrep_ui.scatter import Categories, Scale
 
 MOST_NAMED = 24  # in the legend; the rarer ones share one colour
 
@@ -36,20 +33,3 @@ def colours(look: Look, labels: np.ndarray) -> list[Categories | Scale]:
     support = look.facts["support"].to_numpy(float)
     columns.append(Scale("support", np.where(support > 0, support, np.nan), "training formulas", log=True))
     return columns
-
-
-def payload_of(look: Look, drawn: Picture, kind: str, labels: np.ndarray) -> ScatterPayload:
-    """What the viewer shows; the same object for the same content, so that it is packed and sent once."""
-    key = content_key({"drawn": drawn.coordinates, "labels": labels}, look=look.key, kind=kind, axes=drawn.axes)
-    return _payload(key, f"{look.run.id} {kind}", look, drawn, labels)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _payload(key: str, space: str, _look: Look, _drawn: Picture, _labels: np.ndarray) -> ScatterPayload:
-    facts = _look.facts
-    return ScatterPayload.from_coordinates(
-        _drawn.coordinates, steps=np.array([_look.step]), ids=list(_look.run.data.materials), axes=_drawn.axes,
-        texts={"INCI name": facts["inci"].tolist(), "function": facts["function"].tolist()},
-        numbers={"support": facts["support"].to_numpy()}, hollow=~_look.trained, colours=colours(_look, _labels),
-        space=space,
-    )  # fmt: skip
