@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -25,6 +27,14 @@ def log_ticks(values: pd.Series) -> list[float]:
         if len(inside) >= enough:
             return inside
     return sorted({float(f"{tick:.2g}") for tick in np.geomspace(low, high, 4)})
+
+
+def signed(change: float, unit: str) -> str:
+    """A change with its sign and unit, never in powers of ten."""
+    if not math.isfinite(change):
+        return "unknown"
+    text = f"{change:+,.0f}" if abs(change) >= 100 else f"{change:+.2g}"
+    return f"{text} {unit}".rstrip()
 
 
 def measured(value: float, unit: str) -> str:

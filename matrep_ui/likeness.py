@@ -14,6 +14,7 @@ from matrep_core.similarity.ranking import Similarity
 from matrep_core.views.cache import content_key
 from matrep_core.views.facts import caution
 from matrep_core.views.neighbours import Neighbours
+from matrep_ui.charts import signed
 from matrep_ui.looking import Look, amount_range
 
 BY_NAMES = {"fused": "All evidence", "profile": "Use in formulas", "code": "Learned vectors"}
@@ -57,7 +58,7 @@ def in_words(table: pd.DataFrame, look: Look, distance: str = "distance") -> pd.
     shown["held since"] = ["not held" if np.isnan(s) else f"step {int(s):,}" for s in table["since_step"]]
     unit = table["change_unit"].iloc[0] if len(table) else ""
     shown[f"swap changes {prop} by"] = [
-        signed(mean, unit) + (f" ± {spread:.2g}" if np.isfinite(spread) else "")
+        signed(mean, unit) + (f" ± {signed(spread, '')[1:]}" if np.isfinite(spread) else "")
         for mean, spread in zip(table["change_mean"], table["change_spread"], strict=True)
     ]
     shown["at worst by"] = [signed(worst, unit) for worst in table["change_worst"]]
@@ -75,13 +76,6 @@ def in_words(table: pd.DataFrame, look: Look, distance: str = "distance") -> pd.
     first = ["material", "INCI name", distance, "caution", "function", "same function", f"swap changes {prop} by"]
     last = ["training formulas", "amounts (weight-%)", "named by", "held since"]
     return shown[sorted(shown, key=lambda name: first.index(name) if name in first else 99 if name in last else 50)]
-
-
-def signed(change: float, unit: str) -> str:
-    """A change with its sign and unit; "none" where it is 0 to the last digit shown."""
-    if not np.isfinite(change):
-        return "unknown"
-    return f"{change:+.2g} {unit}".rstrip()
 
 
 def exported(table: pd.DataFrame, look: Look) -> pd.DataFrame:

@@ -215,7 +215,7 @@ def parts_sentence(run: Run) -> str:
     if len(shares) < 2:
         return ""
     alone = measured(run.scores("vectors")["eval"]["mae"], run.unit)
-    named = ", ".join(f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda each: -each[1]))
+    named = ", ".join(f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda each: -each[1]) if share >= 0.005)
     return f"Prediction: {named}; weighed by their errors on formulas that they did not see. The vectors alone: {alone}."
 
 
