@@ -15,8 +15,7 @@ from matrep_core.similarity.groups import Web, group_neighbours, hubs, path_betw
 from matrep_core.similarity.ranking import BY, Similarity
 from matrep_core.views.facts import RARE
 from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas, neighbours, relative_length
-from matrep_ui.charts import with_unit
-from matrep_ui.charts import signed
+from matrep_ui.charts import signed, with_unit
 from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list
 from matrep_ui.looking import Look, amount_range, finder, look_at, material_label, similarity
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
