@@ -126,7 +126,9 @@ def look_at(watched: Watch, name: str, axes: tuple[int, ...], basis_frame: int |
     trust = None
     if name in films:
         film = films[name]
-        places = tuple(range(len(axes))) if name == ENTRIES and not watched.whole else axes
+        places = axes or tuple(range(min(2, UMAPS.get(name, watched.entries))))  # none told: the viewer takes the first two
+        if name == ENTRIES and not watched.whole:
+            places = tuple(range(len(places)))
         if name == ENTRIES and watched.whole:
             film = film_of(watched, ENTRIES, basis, list(range(watched.entries)))
         trust = from_worker("Trust in this picture", lambda: trust_of(watched, name, places, film))

@@ -21,7 +21,11 @@ export class Looks {
     const found = asked && named(asked.projection);
     const projection = found || (before && named(before.name)) || cloud.projections[0];
     const wanted = found ? asked.axes : before?.name === projection.name ? scene.axes : (asked?.axes ?? null);
-    this.wish = null;
+    // what was asked for may still be on its way while other parts of the data come
+    this.wish =
+      !found && asked && cloud.offered.includes(asked.projection)
+        ? { projection: asked.projection, axes: asked.axes }
+        : null;
     const same = before && projection.space === before.space && projection.has(scene.axes);
     const usable = wanted?.length && projection.has(wanted) ? [...wanted] : this.usual(projection, wanted?.length ?? this.dims);
     const tour = this.tour && same && projection.tours ? scene.tour : null;
