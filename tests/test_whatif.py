@@ -211,3 +211,41 @@ def test_the_command_ranks_candidates_and_looks_at_one(runs, bench, question, ca
     assert f"{new} for {old} in" in shown and "80 % interval" in shown and "new material in" in shown
     assert main([*words[:2], "nobody", old]) == 1
     assert "There is no formula 'nobody'" in capsys.readouterr().err
+
+
+# Aim ----------------------------------------------------------------------------------------------
+
+
+def test_suggestions_come_nearer_with_each_change_and_keep_the_bounds(bench, question):
+    from matrep_core.whatif.aim import Goal, suggest, suggestions_table
+
+    formula, before, _ = question
+    first = bench.asked[0].predict(np.atleast_2d(before), formula).value[0]
+    held = [bench.data.materials[m] for m in np.argsort(-before) if before[m] > 0]
+    goal = Goal({"viscosity": (first * 1.5, np.nan)}, amounts={held[1]: (0.0, float(before.max()))}, never=(held[2],), changes=2)
+    found = suggest(bench, before, goal, formula)
+    assert found and [len(each.changes) for each in found] == sorted(len(each.changes) for each in found)
+    assert [each.away for each in found] == sorted((each.away for each in found), reverse=True)
+    for each in found:
+        assert each.swap.after.sum() == pytest.approx(before.sum()) and (each.swap.after >= 0).all()
+        moved = {bench.data.materials[m] for m in np.flatnonzero(np.abs(each.swap.after - before) > 1e-9)}
+        assert moved <= {*each.changes, held[0]} and held[2] not in moved
+        assert each.swap.told["after"].iloc[0] > first
+    assert len(suggestions_table(bench, found)) == len(found)
+
+
+def test_a_goal_that_cannot_be_is_a_sentence(bench, question):
+    from matrep_core.whatif.aim import Goal, suggest
+
+    _, before, old = question
+    for error, goal in (
+        (SettingRefused, Goal({"viscosity": (5.0, 2.0)})),
+        (SettingRefused, Goal({"viscosity": (np.nan, np.nan)})),
+        (NotThere, Goal({"hardness": (1.0, 2.0)})),
+        (SettingRefused, Goal({"viscosity": (1.0, 2.0)}, amounts={old: (60.0, 20.0)})),
+        (SettingRefused, Goal({"viscosity": (1.0, 2.0)}, amounts={code: (60.0, 70.0) for code in bench.data.materials[:2]})),
+        (NotThere, Goal({"viscosity": (1.0, 2.0)}, never=("nobody",))),
+        (SettingRefused, Goal({"viscosity": (1.0, 2.0)}, changes=9)),
+    ):
+        with pytest.raises(error):
+            suggest(bench, before, goal)

@@ -32,7 +32,7 @@ DOUBT, LEAST_MISFIT, TRUST = 0.5, 0.01, 0.5  # how misfit becomes weight: misfit
 OFFSET, LOCAL, REACH = 0.02, 0.4, 0.4  # variances of the correction (squared standard deviations) and its length scale
 NOISE = 0.5  # of the variance that the interval of a known formula has
 TREE_SHARE = 0.3
-LEVELS = (0.80, 0.95)
+LEVELS, MOST_LEVEL = (0.80, 0.95), 0.99
 REHEARSED, REHEARSALS, FEWEST = 12, 20, 8  # trained materials placed as if new, formulas of each, and the least of them
 CONFIDENCE = 0.6  # how far the rehearsed width is believed, as a power; 0 takes the estimated variance as it is
 NORMAL_RATIO = 1.53  # between the 95 % and the 80 % interval of a normal distribution
@@ -212,7 +212,10 @@ class Placer:
         if len(ratios) < 4 * 3:
             return 1.2816, 1.9600
         ratio, weight = np.concatenate(ratios), np.concatenate(weights)
+        # A new material is one more draw of a material, not of a formula: the level is that of conformal prediction over
+        # the rehearsed materials (Dunn, Wasserman, Ramdas 2023, JASA 118, "Distribution-free prediction sets with random effects").
+        levels = [min(level * (1 + 1 / len(self.rehearsals)), MOST_LEVEL) for level in LEVELS]
         order = np.argsort(ratio)
         share = np.cumsum(weight[order]) / weight.sum()
-        first, second = (float(ratio[order][min(np.searchsorted(share, level), len(ratio) - 1)]) for level in LEVELS)
+        first, second = (float(ratio[order][min(np.searchsorted(share, level), len(ratio) - 1)]) for level in levels)
         return min(first**CONFIDENCE, WIDEST), min(NORMAL_RATIO * (second / NORMAL_RATIO) ** CONFIDENCE, WIDEST)
