@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from matrep_core.errors import MatRepError
+from matrep_core.formulas.schema import FormulaSet
+from matrep_core.formulas.storage import content_hash
 from matrep_core.runs.store import Run, artifacts_root, list_runs, open_run
 from matrep_core.views.cache import content_key
+from matrep_core.views.projection import pca_basis
+from matrep_core.whatif.aim import Goal, Suggestion, suggest
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.everywhere import cliffs, replaced
+from matrep_core.whatif.place import Placement, place
 from matrep_core.whatif.substitute import Swap, Wish, candidates, swap
 from matrep_ui.charts import measured, with_unit
 from matrep_ui.looking import amount_range, similarity
@@ -78,6 +84,15 @@ def _replaced(key: str, _bench: Bench, old: str, new: str, bounds: dict[str, tup
 
 def replaced_of(bench: Bench, old: str, new: str, bounds: dict[str, tuple[float, float]]) -> pd.DataFrame:
     return _replaced(_key(bench), bench, old, new, bounds)
+
+
+@st.cache_data(max_entries=16, show_spinner="Searching …")
+def _suggested(key: str, _bench: Bench, _before: np.ndarray, goal: Goal, formula: int | None) -> list[Suggestion]:
+    return suggest(_bench, _before, goal, formula)
+
+
+def suggested(bench: Bench, before: np.ndarray, goal: Goal, formula: int | None) -> list[Suggestion]:
+    return _suggested(f"{_key(bench, before)} {goal}", bench, before, goal, formula)
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking for cliffs …")
@@ -158,3 +173,32 @@ def told_in_words(found: Swap) -> pd.DataFrame:
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+# New materials ------------------------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=8, show_spinner="Placing the new materials …")
+def _placed(key: str, _run: Run, _new: FormulaSet) -> list[Placement]:
+    return place(_run, _new)
+
+
+def placed(run: Run, new: FormulaSet) -> list[Placement]:
+    """The new materials of ``new`` placed in ``run``, computed once."""
+    return _placed(f"{run.path} {content_key({'v': run.vectors()})} {content_hash(new)}", run, new)
+
+
+def region_picture(run: Run, found: Placement) -> alt.LayerChart:
+    """The trained materials on the first two principal components, and where the new one probably lies."""
+    trained = run.support > 0
+    vectors = run.vectors()
+    basis = pca_basis(vectors, min(2, run.settings.n_entries), trained)
+    known, cloud = basis.apply(vectors[trained]).coordinates, basis.apply(found.region.drawn(300)).coordinates
+    probable = dict(zip(found.stand_ins["material"].head(5), found.stand_ins["probability"].head(5), strict=False))
+    codes = np.array(run.data.materials, dtype=object)[trained]
+    points = pd.DataFrame({"x": known[:, 0], "y": known[:, -1], "material": codes, "what": ["likely stand-in" if c in probable else "trained" for c in codes]})
+    region = pd.DataFrame({"x": cloud[:, 0], "y": cloud[:, -1], "what": f"{found.code}: probable region"})
+    axes = (alt.X("x:Q", title="first principal component"), alt.Y("y:Q", title="second principal component"))
+    haze = alt.Chart(region).mark_circle(size=30, opacity=0.15).encode(*axes, alt.Color("what:N", title=None).legend(orient="top", labelLimit=320))
+    marks = alt.Chart(points).mark_circle(size=60, opacity=0.9).encode(*axes, alt.Color("what:N"), tooltip=["material:N", "what:N"])
+    return haze + marks

@@ -1,4 +1,4 @@
-"""What if: another material in a formula or in all of them, near pairs that act differently."""
+"""What if: another material in a formula or in all of them, near pairs that act differently, new materials, a goal."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import numpy as np
 import streamlit as st
 
 from matrep_core.errors import NotThere
+from matrep_core.formulas.storage import list_datasets, open_dataset
+from matrep_core.runs.store import artifacts_root
+from matrep_core.whatif.aim import Goal, suggestions_table
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.pasted import read_pasted
 from matrep_core.whatif.report import plan_of
 from matrep_core.whatif.substitute import AMOUNTS, Swap, Wish, side_by_side
-from matrep_ui.asking import bench_of, candidates_in_words, candidates_of, cliffs_of, further_runs, replaced_of, swap_of, told_in_words
+from matrep_ui.asking import (
+    bench_of, candidates_in_words, candidates_of, cliffs_of, further_runs, placed, region_picture, replaced_of, suggested, swap_of,
+    told_in_words,
+)  # fmt: skip
 from matrep_ui.charts import with_unit
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_label
-from matrep_ui.page import choose_run, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.page import choose_run, empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 from matrep_ui.taking import downloads
 
-ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "cliffs": "Cliffs"}
+ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "aim": "Aim", "place": "Place a new material", "cliffs": "Cliffs"}
 PASTED = "pasted"
 
 
@@ -107,13 +113,14 @@ def substitute(bench: Bench) -> None:
     wanted = codes[chosen[0]] if chosen and chosen[0] < len(codes) else from_url("new") if from_url("new") in codes else codes[0]
     if chosen:
         to_url(new=wanted)
-    show_swap(bench, swap_of(bench, before, old, wanted, wish, row), name, old, wanted)
+    show_swap(bench, swap_of(bench, before, old, wanted, wish, row), name, f"{wanted}  for  {old}")
+    link("similar", "Neighbours of the old material", run=bench.run.id, material=old)
 
 
-def show_swap(bench: Bench, found: Swap, name: str, old: str, new: str) -> None:
+def show_swap(bench: Bench, found: Swap, name: str, title: str) -> None:
     """Before and after side by side, what drives the change, what to mind, and the plan to take along."""
     st.subheader("Before and after", anchor=False)
-    st.text(f"{new}  for  {old}  in  {name}")
+    st.text(f"{title}  in  {name}")
     if found.unsure:
         st.warning("Unsure: the interval is wider than the spread of all training values. Measure before you rely on it.", icon=":material/help:")
     for text in found.warnings:
@@ -129,8 +136,7 @@ def show_swap(bench: Bench, found: Swap, name: str, old: str, new: str) -> None:
     st.write("**What drives the change**, in standard deviations of the training values; the steps sum to the whole.")
     st.dataframe(found.drivers, hide_index=True, column_config={"sd": st.column_config.NumberColumn("change (SD)", format="%+.2f")})
     st.write("**Plan**: what to weigh, what to expect, what to mind.")
-    downloads(plan_of(bench, found, name, f"{new} for {old}"), file_name("plan", new, bench.run), key="plan")
-    link("similar", "Neighbours of the old material", run=bench.run.id, material=old)
+    downloads(plan_of(bench, found, name, " ".join(title.split())), file_name("plan", title, bench.run), key="plan")
 
 
 def everywhere(bench: Bench) -> None:
@@ -186,6 +192,78 @@ def show_cliffs(bench: Bench) -> None:
     downloads(table, file_name("cliffs", asked.name, bench.run), key="cliffs")
 
 
+def aim(bench: Bench) -> None:
+    """Wanted values, and the changes that come nearest, few materials first."""
+    before, row, name = choose_formula(bench)
+    now = {asked.name: float(asked.predict(np.atleast_2d(before), row).value[0]) for asked in bench.asked}
+    values = {}
+    for asked in bench.asked:
+        st.caption(f"{plain(asked.name)} is predicted to be {now[asked.name]:.4g} {plain(asked.unit)} now. What do you want?")
+        first, second = st.columns(2)
+        low = first.number_input(with_unit("At least", plain(asked.unit)), value=None, key=f"aim low {asked.name}")
+        high = second.number_input(with_unit("At most", plain(asked.unit)), value=None, key=f"aim high {asked.name}")
+        values[asked.name] = (np.nan if low is None else low, np.nan if high is None else high)
+    with st.expander("What may change", icon=":material/filter_alt:"):
+        changes = int(st.number_input("Materials changed at most", 1, 5, 2))
+        held = [bench.data.materials[m] for m in np.argsort(-before, kind="stable") if before[m] > 0]
+        balance = st.selectbox("Takes up the rest", held)
+        never = st.multiselect("Leave these as they are", bench.data.materials, placeholder="Choose materials", key="aim never")
+        most_cost = st.number_input(f"Cost at most ({plain(bench.price_name)})", value=None, key="aim cost") if bench.prices is not None else None
+    if not any(np.isfinite(bound).any() for bound in values.values()):
+        st.info("Give a least or a most for at least one property.", icon=":material/flag:")
+        return
+    goal = Goal(values, most_cost=np.nan if most_cost is None else most_cost, never=tuple(never), balance=str(balance), changes=changes)
+    found = suggested(bench, before, goal, row)
+    if not found:
+        st.success("The formula is there already, or no change that is allowed comes nearer.", icon=":material/check:")
+        return
+    table = suggestions_table(bench, found)
+    st.caption("The fewest materials changed first. Away: standard deviations of the training values from what you want; 0 = reached.")
+    st.dataframe(table, hide_index=True, column_config={"away": st.column_config.NumberColumn(format="%.2f")})
+    number = st.selectbox("Look at", range(len(found)), format_func=lambda i: ", ".join(found[i].changes), index=len(found) - 1)
+    show_swap(bench, found[number].swap, name, "Other amounts of " + ", ".join(found[number].changes))
+
+
+def show_places(bench: Bench) -> None:
+    """New materials of another data set, each with its stand-ins, region, predictions and next formula."""
+    sets = {each.id: each.name for each in list_datasets(artifacts_root())}
+    if not sets:
+        empty_state("Upload formulas that contain the new material, measured or not; then choose them here.", "data", "Upload formulas")
+        return
+    chosen = url_selectbox("Formulas with the new material", list(sets), "new_data", show=sets.get, help="A data set of the page Data.")
+    if chosen is None:
+        st.info("Choose a data set whose formulas contain a material that this run never trained.", icon=":material/new_releases:")
+        return
+    found = placed(bench.run, open_dataset(artifacts_root(), chosen))
+    code = st.selectbox("New material", [each.code for each in found]) if len(found) > 1 else found[0].code
+    one = next(each for each in found if each.code == code)
+    st.subheader(plain(one.code), anchor=False)
+    if one.unsure:
+        st.warning("Unsure: the typical 80 % interval is wider than the spread of all training values. Measure a formula.", icon=":material/help:")
+    st.write(f"{one.measured:,} of its {len(one.predictions):,} formulas are measured. {one.note}")
+    left, right = st.columns(2)
+    with left:
+        st.write("**Acts probably like**")
+        st.dataframe(
+            one.stand_ins, hide_index=True,
+            column_config={
+                "probability": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+                "misfit": st.column_config.NumberColumn("misfit (SD)", format="%.2f", help="Root mean square error on the measured formulas."),
+                "support": "training formulas",
+            },
+        )  # fmt: skip
+    with right:
+        st.altair_chart(region_picture(bench.run, one))
+    st.write("**Predictions**")
+    st.dataframe(one.predictions, hide_index=True, placeholder="not measured")
+    downloads(one.predictions, file_name("placed", one.code, bench.run), key="placed")
+    if len(one.teaches):
+        st.write("**Measure next**: the formula that would teach most about it stands first.")
+        shown = one.teaches[["formula_id", "amount", "predicted", "low80", "high80", "teaches"]]
+        st.dataframe(shown, hide_index=True, column_config={"teaches": st.column_config.NumberColumn("teaches (SD)", format="%.3f")})
+        downloads(one.teaches, file_name("next", one.code, bench.run), key="next")
+
+
 with show_errors():
     start_page("What if", "Ask the trained models what a change of materials would do, how sure they are, and take the answer along as a plan.")
     run = choose_run()
@@ -199,4 +277,4 @@ with show_errors():
     ask = str(st.segmented_control(
         "Question", list(ASKS), format_func=ASKS.get, default=start, required=True, key="ask", on_change=lambda: to_url(ask=st.session_state["ask"]),
     ))  # fmt: skip
-    {"substitute": substitute, "everywhere": everywhere, "cliffs": show_cliffs}[ask](bench)
+    {"substitute": substitute, "everywhere": everywhere, "aim": aim, "place": show_places, "cliffs": show_cliffs}[ask](bench)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.placing import subset
 from matrep_core.formulas.reading import read_data
+from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
@@ -83,3 +88,24 @@ def test_everywhere_and_cliffs(page: Page, app: Served, shampoo: Run):
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
     page.goto(f"{app.url}/whatif?run=shampoo&old=Nobody")
     expect(page.get_by_text("This formula does not hold 'Nobody'")).to_be_visible(timeout=90_000)
+
+
+def test_an_aim_and_a_new_material(page: Page, app: Served, shampoo: Run, shared_data):
+    page.goto(f"{app.url}/whatif?run=shampoo&ask=aim&formula={FORMULA}")
+    box = page.get_by_label(re.compile("^At least")).first
+    box.fill("200")
+    box.press("Enter")
+    expect(page.get_by_text("Other amounts of")).to_be_visible(timeout=120_000)
+    plan = rows_of(page, 0)
+    (told,) = [row for row in plan if row["kind"] == "expect"]
+    assert float(told["after"]) > float(told["before"])
+
+    data = read_data([shared_data / "shampoo"]).data
+    renamed = replace(data, materials=tuple(f"{OLD} new" if code == OLD else code for code in data.materials))
+    rows = np.flatnonzero(data.amounts[:, [data.material_index[OLD]]].toarray()[:, 0])
+    measured = set(data.measurements.loc[data.measurements["property"] == "viscosity_100s", "formula"])
+    saved = save_dataset(subset(renamed, np.array([row for row in rows if row in measured][:8])), (), app.artifacts)
+    page.goto(f"{app.url}/whatif?run=shampoo&ask=place&new_data={saved}")
+    expect(page.get_by_role("heading", name=f"{OLD} new")).to_be_visible(timeout=120_000)
+    placed = rows_of(page, 0)
+    assert len(placed) == 8 and all(float(row["low80"]) < float(row["predicted"]) < float(row["high80"]) for row in placed)
