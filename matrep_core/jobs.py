@@ -31,6 +31,7 @@ def start(root: Path, data: FormulaSet, settings: TrainingSettings) -> str:
 
     Raises what ``training.prepare`` raises; nothing is written then.
     """
+    settings = settings.checked()
     run = prepare(runs_folder(root) / new_run_id(settings.property, settings.n_entries), data, settings)
     _launch(run)
     return run.id

@@ -105,10 +105,10 @@ def choose_filters(look: Look, labels: np.ndarray) -> np.ndarray:
         wanted: dict[str, Any] = {}
         before = {name: passes(columns[name], stored[name]) for name in names if name in stored}
         for name in names:
-            others = np.logical_and.reduce([mask for other, mask in before.items() if other != name], axis=0, initial=everything)
+            others = np.logical_and.reduce([everything, *(mask for other, mask in before.items() if other != name)])
             wanted[name] = _ask(columns[name], stored.get(name), others, f"filter {look.run.id} {name}")
             before[name] = passes(columns[name], wanted[name])
-        kept = np.logical_and.reduce(list(before.values()), axis=0, initial=everything) if before else everything
+        kept = np.logical_and.reduce([everything, *before.values()])
         asked = {name: value for name, value in wanted.items() if not passes(columns[name], value).all() or value == []}
         to_url(filter=json.dumps(asked, ensure_ascii=False) if asked else None)
         st.caption(f"{int(kept.sum()):,} of {len(kept):,} materials pass. The others stay on the map in grey.")

@@ -121,7 +121,7 @@ def test_a_killed_training_is_resumed(data_folder, tmp_path):
 
 
 def test_ctrl_c_stops_at_a_checkpoint(data_folder, tmp_path):
-    words = ["train", data_folder, "--property", "viscosity", "--steps", "2000000", "--validation-share", "0"]
+    words = ["train", data_folder, "--property", "viscosity", "--steps", "2000000", "--members", "0", "--validation-share", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "matrep_core", *map(str, words), "--out", str(tmp_path / "run")],
         cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},

@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Write, list[int | None], str]] = {
     "a note below": (book(*GOOD, ["* measured at 25 °C", None, None]), [5, 5], "empty"),
     "a note below, in a file": (text(LONG + "n = 3,,\n"), [5, 5], "empty"),
     "units in a row of their own": (book(["", "", "wt%"], *GOOD), [2, 2, 2], "percent sign"),
-    "a title above": (book(*GOOD, above=[["Formulas of March", None, None]]), [1], "missing|no name"),
+    "a title above": (book(*GOOD, above=[["Formulas of March", None, None]]), [2], "cells"),
     "a blank row above": (book(*GOOD, above=[[None, None, None]]), [1], "first row is blank|missing"),
     "a unit in the name of the amounts": (text(LONG.replace("amount", "amount [g]")), [1], "amount missing"),
     "a hint for a spreadsheet above": (text("sep=,\n" + LONG), [2, 3, 4, 5], "cells"),

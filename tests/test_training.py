@@ -250,7 +250,7 @@ def test_one_cycle_rises_and_falls():
         ({"code_activation": "relu"}, "tanh, sigmoid, identity"),
         ({"steps": 10_000_001}, "steps"),
         ({"train_share": "0.7"}, "train_share"),
-        ({"split": "none"}, "random, unseen, grouped"),
+        ({"split": "none"}, "random, unseen, graded, grouped"),
         ({"property": ""}, "property"),
         ({"conditions": ("pH", "pH")}, "once"),
         ({"colour": 1}, "no such setting"),

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, list_runs, open_run
-from matrep_core.views.neighbours import neighbours
+from matrep_core.similarity.evidence import similarity_of
 from matrep_ui.charts import measured
 from tests.browser.serving import ROOT, Served, running, watched_page
 from tests.browser.test_data_page import open_data, upload
@@ -62,7 +62,7 @@ def test_shampoo_from_files_to_neighbours(page: Page, app: Served, shared_data: 
     page.get_by_role("link", name="Similar materials").click()
     chosen = address_of(page)["material"]
     expect(page).to_have_url(re.compile(r"/similar\?"))
-    found = neighbours(run.vectors(), run.data.material_index[chosen], 20, "cosine", among=run.support > 0)
+    found = similarity_of(run).neighbours(run.data.material_index[chosen], 20, among=run.support > 0)
     header, *rows = download(page)
     assert header[0] == "material" and [row[0] for row in rows] == [run.data.materials[i] for i in found.indices]
 
