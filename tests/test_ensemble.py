@@ -181,3 +181,13 @@ def test_further_properties_that_do_not_fit_are_refused(small_cosmetics, tmp_pat
 def test_the_predictor_refuses_other_shapes(trained):
     with pytest.raises(SettingRefused, match="600 materials and 0 conditions"):
         predictor_of(trained).predict(trained.data.amounts[:2], np.zeros((2, 1)))
+
+
+def test_a_run_of_format_2_still_opens(tmp_path):
+    run = import_run(SAMPLES / "run-format-2.zip", tmp_path)
+    assert run.settings.members == 2 and len(run.members()) == 3 and len(run.blend()) == 4
+    table = run.predictions()
+    rows = [run.data.formula_ids.index(i) for i in table.formula_id]
+    found = predictor_of(run).predict(run.data.amounts[rows], np.empty((len(rows), 0)))
+    np.testing.assert_allclose(found.value, table.predicted, rtol=1e-4)
+    np.testing.assert_allclose(found.high95, table.high95, rtol=1e-4)
