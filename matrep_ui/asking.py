@@ -21,7 +21,7 @@ from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.everywhere import cliffs, replaced
 from matrep_core.whatif.place import Placement, place
 from matrep_core.whatif.substitute import Swap, Wish, candidates, swap
-from matrep_ui.charts import measured, with_unit
+from matrep_ui.charts import measured, signed, with_unit
 from matrep_ui.looking import amount_range, similarity
 
 
@@ -111,14 +111,6 @@ def _key(bench: Bench, before: np.ndarray | None = None) -> str:
 
 
 # Words ------------------------------------------------------------------------------------------------
-
-
-def signed(change: float, unit: str) -> str:
-    """A change with its sign and unit, never in powers of ten."""
-    if not math.isfinite(change):
-        return "unknown"
-    text = f"{change:+,.0f}" if abs(change) >= 100 else f"{change:+.2g}"
-    return f"{text} {unit}".rstrip()
 
 
 def interval(low: float, high: float, unit: str) -> str:

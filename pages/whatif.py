@@ -37,7 +37,9 @@ def choose_formula(bench: Bench) -> tuple[np.ndarray, int | None, str]:
             st.stop()
         return read_pasted(bench.data, text), None, PASTED
     ids = bench.data.formula_ids
-    chosen = url_selectbox("Formula", ids, "formula", default=ids[0], drop=["old", "new"])
+    several = np.diff(bench.data.amounts.indptr) > 1  # one material alone leaves nothing to swap beside it
+    first = ids[int(np.argmax(several))]
+    chosen = url_selectbox("Formula", ids, "formula", default=first, drop=["old", "new"])
     if chosen is None:
         raise NotThere(f"There is no formula {(from_url('formula') or '')[:80]!r} in this run. Choose one from the list.")
     row = bench.formula(chosen)
