@@ -16,7 +16,7 @@ from matrep_core.settings import from_recipe
 
 
 def settings(**changes):
-    return from_recipe("default", **{"property": "viscosity", "hidden_width": 32, "frames": 8, "validation_share": 0.0, **changes})
+    return from_recipe("default", **{"property": "viscosity", "hidden_width": 32, "frames": 8, "members": 0, "validation_share": 0.0, **changes})
 
 
 def wait_for(run: Run, *states: str, seconds: float = 90) -> str:

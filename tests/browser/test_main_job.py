@@ -71,17 +71,17 @@ def test_a_training_is_stopped_resumed_and_deleted(page: Page, app: Served, smal
     from matrep_core import jobs
     from matrep_core.settings import from_recipe
 
-    long = from_recipe("default", property="viscosity", steps=2_000_000, validation_share=0.0, hidden_width=16)
+    long = from_recipe("default", property="viscosity", steps=2_000_000, members=0, validation_share=0.0, hidden_width=16)
     run = open_run(app.artifacts, jobs.start(app.artifacts, small_cosmetics, long))
     page.goto(f"{app.url}/train?run={run.id}")
     expect(page.get_by_text(re.compile(r"step [\d,]+ of 2,000,000"))).to_be_visible()
     page.reload()
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_test_id("stBaseButton-secondary").filter(has_text="Stop").click()  # Streamlit has a Stop of its own
     expect(page.get_by_text("Stopped on request.")).to_be_visible()
     assert run.status().state == "stopped"
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(re.compile(r"step [\d,]+ of 2,000,000"))).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_test_id("stBaseButton-secondary").filter(has_text="Stop").click()  # Streamlit has a Stop of its own
     expect(page.get_by_text("Stopped on request.")).to_be_visible()
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete for good").click()
@@ -126,7 +126,7 @@ def test_a_training_outlives_its_server(chromium: Browser, tmp_path: Path, small
     with running(ROOT / "app.py", tmp_path) as served, watched_page(chromium) as page:
         page.goto(f"{served.url}/train?data={dataset}")
         page.get_by_text("All settings").click()
-        for label, value in (("Steps", "5000000"), ("Validation share", "0")):
+        for label, value in (("Steps", "5000000"), ("Fold models", "0"), ("Validation share", "0")):
             field = page.get_by_role("spinbutton", name=re.compile(f"^{label}"))
             field.fill(value)
             field.press("Tab")
@@ -139,5 +139,5 @@ def test_a_training_outlives_its_server(chromium: Browser, tmp_path: Path, small
         page.goto(f"{served.url}/train?run={run.id}")
         expect(page.get_by_text(progress)).to_be_visible()
         assert run.status().step > reached.step
-        page.get_by_role("button", name="Stop").click()
+        page.get_by_test_id("stBaseButton-secondary").filter(has_text="Stop").click()  # Streamlit has a Stop of its own
         expect(page.get_by_text("Stopped on request.")).to_be_visible()
