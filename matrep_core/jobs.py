@@ -10,19 +10,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy
 from matrep_core.formulas.schema import FormulaSet
-from matrep_core.runs.files import take_lock
+from matrep_core.runs.files import take_lock, turn
 from matrep_core.runs.store import Run, Status, list_runs, new_run_id, open_run, runs_folder, write_status
 from matrep_core.settings import TrainingSettings
 from matrep_core.training import busy_sentence, fit, prepare
 
-_POLL_SECONDS = 0.3
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -76,21 +73,9 @@ def _launch(run: Run) -> None:
         os.close(lock)
 
 
-@contextmanager
-def turn_of(run: Run) -> Iterator[bool]:
+def turn_of(run: Run) -> AbstractContextManager[bool]:
     """Wait until this run is the oldest that waits and no other trains; gives False where it was asked to stop."""
-    folder = run.path.parent
-    while not (run.path / "stop").exists():
-        if _is_oldest(run):
-            with suppress(RunBusy):
-                handle = take_lock(folder / ".queue", "another run trains")
-                try:
-                    yield True
-                finally:
-                    os.close(handle)
-                return
-        time.sleep(_POLL_SECONDS)
-    yield False
+    return turn(run.path.parent / ".queue", (run.path / "stop").exists, lambda: _is_oldest(run))
 
 
 def _is_oldest(run: Run) -> bool:

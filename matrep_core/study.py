@@ -16,24 +16,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy, SettingRefused
+from matrep_core.errors import MatRepError, NotThere, RunBroken, SettingRefused
 from matrep_core.evaluation.baselines import baseline_predictions, names
 from matrep_core.evaluation.results import Job, Plan, Study, list_studies, open_study, studies_folder
 from matrep_core.formulas.schema import FormulaSet, observations
 from matrep_core.formulas.storage import content_hash, write_formula_set
 from matrep_core.limits import Bound
-from matrep_core.runs.files import held_lock, take_lock, write_json
+from matrep_core.runs.files import held_lock, take_lock, turn, write_json
 from matrep_core.runs.store import Run, Status
 from matrep_core.settings import TrainingSettings
 from matrep_core.training import fit, prepare
@@ -271,21 +270,14 @@ def _tell(study: Study, state: str, message: str = "") -> None:
     write_json(study.path / "status.json", {"state": state, "message": message, "workers": WORKERS})
 
 
-@contextmanager
-def _turn(root: Path, study: Study) -> Iterator[bool]:
+def _turn(root: Path, study: Study) -> AbstractContextManager[bool]:
     """Wait until this study is the oldest that waits and no other is at work; False where it was asked to stop."""
-    while not (study.path / "stop").exists():
+
+    def oldest() -> bool:
         waiting = [each.id for each in list_studies(root)[0] if each.busy and each.state()[0] == "queued"]
-        if study.id <= min(waiting, default=study.id):
-            with suppress(RunBusy):
-                handle = take_lock(studies_folder(root) / ".queue", "another study is at work")
-                try:
-                    yield True
-                finally:
-                    os.close(handle)
-                return
-        time.sleep(_POLL_SECONDS)
-    yield False
+        return study.id <= min(waiting, default=study.id)
+
+    return turn(studies_folder(root) / ".queue", (study.path / "stop").exists, oldest)
 
 
 def main(root: Path, study_id: str, lock: int) -> int:

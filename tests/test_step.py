@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 
 from matrep_core.formulas.schema import observations
 from matrep_core.formulas.splits import split_formulas
 from matrep_core.model.activations import ACTIVATIONS, activate
-from matrep_core.model.predicting import predict_rows
+from matrep_core.model.predicting import regress
 from matrep_core.model.problem import Problem, build_problem
 from matrep_core.settings import TrainingSettings, from_recipe
 from matrep_core.model.engine import Engine, build_engine
@@ -115,7 +116,9 @@ def test_what_is_kept_predicts_as_the_engine_did(small_cosmetics):
     problem = problem_of(small_cosmetics, settings)
     engine = trained("fast", problem, settings)
     rows = problem.rows("eval")
-    kept = predict_rows(problem, settings, engine.vectors(STEPS), engine.regressor(), rows)
+    amounts = csr_array((problem.amounts, problem.indices, problem.indptr), shape=(len(problem.targets), problem.materials))
+    inputs = np.concatenate([amounts[rows] @ engine.vectors(STEPS), problem.conditions[rows]], axis=1)
+    kept = regress(inputs, engine.regressor(), engine.layout, settings.hidden_activation)
     np.testing.assert_allclose(engine.predict(rows), kept, atol=1e-5)
 
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from threading import Event
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from matrep_core import study as studies

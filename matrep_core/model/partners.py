@@ -1,7 +1,7 @@
 """The models that predict beside the vectors: trees and a kernel machine, fitted by scikit-learn, kept as plain arrays.
 
-A fitted model of scikit-learn can only be stored as a pickle, which runs code when it is opened. So its numbers are
-taken out, and predicting needs numpy and scipy alone.
+A fitted model of scikit-learn has no stored form of its own that is safe to open. So its numbers are taken out, and
+predicting needs numpy and scipy alone.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ import fcntl
 import json
 import math
 import os
+import time
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -142,6 +143,23 @@ def held_lock(path: Path, busy: str, handle: int | None = None) -> Iterator[None
         yield
     finally:
         os.close(held)
+
+
+@contextmanager
+def turn(queue: Path, stopped: Callable[[], bool], first: Callable[[], bool], poll: float = 0.3) -> Iterator[bool]:
+    """Wait until ``first`` says so and nobody holds the lock ``queue``, and hold it inside the block; False where ``stopped``."""
+    handle = None
+    while handle is None and not stopped():
+        if first():
+            with suppress(RunBusy):
+                handle = take_lock(queue, "another one is at work")
+        if handle is None:
+            time.sleep(poll)
+    try:
+        yield handle is not None
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def is_locked(path: Path) -> bool:
