@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Page, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.browser.serving import ARGUMENTS, Served, chromium_path, running
+from tests.browser.serving import ARGUMENTS, Served, Traffic, chromium_path, running
 
 APP = Path(__file__).parent / "viewer_app.py"
 SIZES = ((5_485, 64), (100_000, 32))
@@ -52,23 +52,6 @@ for (const kind of ["keydown", "mousedown"])
   addEventListener(kind, () => (watch.input = performance.now()), { capture: true });
 """
 QUIET = "() => watch.last > watch.input && performance.now() - watch.last > 400"
-
-
-class Traffic:
-    """Messages between the page and its server, and their bytes."""
-
-    def __init__(self, page: Page) -> None:
-        self.sent: list[int] = []
-        self.received: list[int] = []
-        page.on("websocket", self._watch)
-
-    def _watch(self, socket: WebSocket) -> None:
-        socket.on("framesent", lambda data: self.sent.append(len(data)))
-        socket.on("framereceived", lambda data: self.received.append(len(data)))
-
-    def forget(self) -> None:
-        self.sent.clear()
-        self.received.clear()
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def about_selected(watched: Watch, chosen: list[int], frame: int) -> None:
         return
     row, way = watched.facts.iloc[chosen[-1]], watched.way
     st.text(" · ".join(text for text in (row["material"], row["inci"], row["function"] or "function unknown") if text))
-    length = float(np.linalg.norm(way.vectors(frame)[chosen[-1]]))
+    length = way.length(frame, chosen[-1])
     st.text(
         f"training formulas: {row['support']:,} · amounts there: {amount_range(row['low'], row['high'])} · "
         f"length of its vector at step {way.steps[frame]:,}: {length:.3g}"

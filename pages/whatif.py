@@ -48,7 +48,7 @@ def choose_formula(bench: Bench) -> tuple[np.ndarray, int | None, str]:
 
 def choose_old(bench: Bench, before: np.ndarray) -> str:
     """The material of the formula that is to go."""
-    held = [bench.data.materials[m] for m in np.argsort(-before, kind="stable") if before[m] > 0]
+    held = bench.held(before)
     index = bench.data.material_index
     smaller = held[1] if len(held) > 1 else held[0]
     chosen = url_selectbox(
@@ -207,7 +207,7 @@ def aim(bench: Bench) -> None:
         values[asked.name] = (np.nan if low is None else low, np.nan if high is None else high)
     with st.expander("What may change", icon=":material/filter_alt:"):
         changes = int(st.number_input("Materials changed at most", 1, 5, 2))
-        held = [bench.data.materials[m] for m in np.argsort(-before, kind="stable") if before[m] > 0]
+        held = bench.held(before)
         balance = st.selectbox("Takes up the rest", held)
         never = st.multiselect("Leave these as they are", bench.data.materials, placeholder="Choose materials", key="aim never")
         most_cost = st.number_input(f"Cost at most ({plain(bench.price_name)})", value=None, key="aim cost") if bench.prices is not None else None

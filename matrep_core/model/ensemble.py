@@ -98,7 +98,7 @@ class Ensemble:
             kinds = np.stack([parts[VECTORS][1:], *(parts[n] for n in self.weights if n != VECTORS)])
             width = self.interval.width(kinds.std(axis=0).mean(axis=0), rarity(amounts, self.support))
             centre = np.clip(blended, *self._range)
-            bounds = [self._open(centre + side * q * width) for q in self.interval.quantiles for side in (-1, 1)]
+            bounds = [self.open_value(centre + side * q * width) for q in self.interval.quantiles for side in (-1, 1)]
         never = csr_array((np.ones(amounts.nnz), amounts.indices, amounts.indptr), amounts.shape) @ (self.support == 0)
         return Prediction(
             self.scale.to_value(blended), *bounds, self.scale.to_value(alone),
@@ -128,8 +128,8 @@ class Ensemble:
     def _range(self) -> tuple[float, float]:
         return (self.scale.low - self.scale.mean) / self.scale.spread, (self.scale.high - self.scale.mean) / self.scale.spread
 
-    def _open(self, targets: np.ndarray) -> np.ndarray:
-        """Bounds of an interval may leave the range that trained, but not the sign of the property."""
+    def open_value(self, targets: np.ndarray) -> np.ndarray:
+        """(R,) bounds of an interval in the property's unit: they may leave the range that trained, not the sign."""
         values = self.scale.to_value(targets, held=False)
         return np.maximum(values, 0.0) if self.scale.low >= 0 and self.scale.kind in ("linear", "raw") else values
 

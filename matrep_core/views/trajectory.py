@@ -38,6 +38,10 @@ class Trajectory:
         """(M, N) float64 material vectors of one frame."""
         return self.codes[frame] * self.scales[frame]
 
+    def length(self, frame: int, material: int) -> float:
+        """The length of one material's vector at one frame."""
+        return float(np.linalg.norm(self.vectors(frame)[material]))
+
     def frame_of(self, step: int) -> int:
         """The frame nearest to ``step``, on the log scale on which frames are spaced."""
         return int(np.abs(np.log1p(self.steps) - np.log1p(max(0, step))).argmin())

@@ -61,12 +61,6 @@ class Asked:
         """(…,) values -> float64 in standard deviations of the training values, on the property's scale."""
         return self.predictor.scale.to_target(np.asarray(values, np.float64)).astype(np.float64)
 
-    def open_value(self, targets: np.ndarray) -> np.ndarray:
-        """(R,) bounds of an interval in the property's unit: they may leave the range that trained, not the sign."""
-        scale = self.predictor.scale
-        values = scale.to_value(targets, held=False)
-        return np.maximum(values, 0.0) if scale.low >= 0 and scale.kind in ("linear", "raw") else values
-
     def change(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """What ``after`` is more than ``before``: in % of it on a log scale, else in the property's unit."""
         return 100 * (after / before - 1) if self.relative else after - before
@@ -165,6 +159,10 @@ class Bench:
     def dense(self, formula: int) -> np.ndarray:
         """(M,) amounts of one formula in weight-%."""
         return self.data.amounts[[formula]].toarray()[0]
+
+    def held(self, before: np.ndarray) -> list[str]:
+        """The materials of a formula (M,) in weight-%, largest amount first."""
+        return [self.data.materials[m] for m in np.argsort(-before, kind="stable") if before[m] > 0]
 
     def cost(self, amounts: np.ndarray) -> np.ndarray:
         """(R,) price of (R, M) amounts: the mean of the materials' prices by weight; NaN where one is not known."""

@@ -71,7 +71,7 @@ def _placed(placer: Placer, found: NewFormulas, number: int, rows: np.ndarray, a
     spread = np.sqrt(settled.variance)
     scale = asked.predictor.scale
     bounds = {
-        f"{side}{level}": asked.open_value(value + sign * many * spread)
+        f"{side}{level}": asked.predictor.open_value(value + sign * many * spread)
         for level, many in ((80, first), (95, second)) for side, sign in (("low", -1), ("high", 1))
     }  # fmt: skip
     predictions = pd.DataFrame(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocket, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -124,3 +124,20 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             continue
     server.wait(10)
+
+
+class Traffic:
+    """Messages between the page and its server, and their bytes."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent: list[int] = []
+        self.received: list[int] = []
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda data: self.sent.append(len(data)))
+        socket.on("framereceived", lambda data: self.received.append(len(data)))
+
+    def forget(self) -> None:
+        self.sent.clear()
+        self.received.clear()

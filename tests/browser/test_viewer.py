@@ -9,9 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.serving import Served, watched_page
+from tests.browser.serving import Served, Traffic, watched_page
 
 HERE = Path(__file__).parent
 
@@ -20,23 +20,6 @@ HERE = Path(__file__).parent
 def viewer(chromium: Browser, serve: Callable[[Path], AbstractContextManager[Served]]) -> Iterator[Served]:
     with serve(HERE / "viewer_app.py") as served:
         yield served
-
-
-class Traffic:
-    """Messages between the page and its server."""
-
-    def __init__(self, page: Page) -> None:
-        self.sent: list[int] = []
-        self.received: list[int] = []
-        page.on("websocket", self._watch)
-
-    def _watch(self, socket: WebSocket) -> None:
-        socket.on("framesent", lambda data: self.sent.append(len(data)))
-        socket.on("framereceived", lambda data: self.received.append(len(data)))
-
-    def forget(self) -> None:
-        self.sent.clear()
-        self.received.clear()
 
 
 def open_view(page: Page, served: Served, query: str = "", width: int = 1280) -> Locator:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.serving import Served, watched_page
-from tests.browser.test_viewer import HERE, Traffic, bring_to_middle, drag, middle_of, open_view, python_says, saved
+from tests.browser.serving import Served, Traffic, watched_page
+from tests.browser.test_viewer import HERE, bring_to_middle, drag, middle_of, open_view, python_says, saved
 from tests.browser.viewer_app import made_up
 
 LOOKS = "points=400&frames=30&dims=6&projections=yes"
