@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence, Set
@@ -366,7 +367,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False) if arguments.json else text)
+    try:
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False) if arguments.json else text, flush=True)
+    except BrokenPipeError:  # the reader (head, less) has seen enough; what the command made is there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

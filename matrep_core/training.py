@@ -387,7 +387,7 @@ class _Training:
         every = np.stack([vectors, *(model.vectors for model in self.fold_models)])
         flat = np.stack([regressor, *(model.regressor for model in self.fold_models)])
         fold = np.where(self.problem.part == "train", self.fold, -1)
-        return fit_ensemble(self.problem, self.settings, fold, every, flat)
+        return fit_ensemble(self.problem, self.settings, fold, every, flat, self.workers)
 
     def _training_mean(self) -> np.ndarray:
         mean = self.problem.values[self.problem.rows("train", "validation")].mean()

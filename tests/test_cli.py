@@ -190,3 +190,13 @@ def test_the_real_octane_set_checks_and_trains(tmp_path):
     assert (facts["formulas"], facts["materials"]) == (722, 423)
     document = matrep_json("train", tmp_path / "octane", "--property", facts["properties"][0]["name"], "--out", tmp_path / "run", *QUICK)
     assert document["eval"]["mae"] > 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(data_folder):
+    """As in ``check DATA | head -c 1``: no traceback, and the exit status of a success."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "matrep_core", "check", str(data_folder), "--json"], cwd=PROJECT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},
+    )  # fmt: skip
+    process.stdout.close()
+    assert process.wait() == 0 and "Traceback" not in process.stderr.read()

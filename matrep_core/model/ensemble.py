@@ -9,6 +9,7 @@ the intervals (conformal prediction on held-out folds: Vovk 2015, "Cross-conform
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -198,7 +199,7 @@ def _amounts(problem: Problem) -> csr_array:
 
 
 def fit_ensemble(
-    problem: Problem, settings: TrainingSettings, fold: np.ndarray, vectors: np.ndarray, regressors: np.ndarray
+    problem: Problem, settings: TrainingSettings, fold: np.ndarray, vectors: np.ndarray, regressors: np.ndarray, workers: int = 1
 ) -> Ensemble:
     """Fit the partners of every fold, weigh all by their held-out predictions, and measure the interval.
 
@@ -218,9 +219,10 @@ def fit_ensemble(
         mixed = [np.concatenate([m, standard], axis=1).astype(np.float32) for m in mixtures]
         targets = problem.targets.astype(np.float64)
         for name, inputs in ((TREES, [dense] * len(folds)), (MIXTURE_TREES, mixed)):
-            fitted = [partners.fit_trees(inputs[k][sides[k]], targets[sides[k]], settings.seed + k) for k in folds]
-            forests[name] = partners.joined(fitted)
-        kernel, known = _fit_kernels(problem, amounts, standard, targets, sides, np.flatnonzero(fold == 0))
+            with ThreadPoolExecutor(workers) as pool:  # the fits are compiled code and hold no interpreter lock
+                fitted = pool.map(lambda k: partners.fit_trees(inputs[k][sides[k]], targets[sides[k]], settings.seed + k), folds)
+                forests[name] = partners.joined(list(fitted))
+        kernel, known = _fit_kernels(problem, amounts, standard, targets, sides, np.flatnonzero(fold == 0), workers)
     main = Ensemble(
         Layout.of(settings, problem.materials), len(settings.conditions), settings.hidden_activation, problem.scale, problem.condition_mean,
         problem.condition_spread, vectors, regressors, _support(problem, train), columns, forests, kernel, known,
@@ -236,7 +238,8 @@ def _sampled(rows: np.ndarray, seed: int, fold: int) -> np.ndarray:
 
 
 def _fit_kernels(
-    problem: Problem, amounts: csr_array, standard: np.ndarray, targets: np.ndarray, sides: list[np.ndarray], first: np.ndarray
+    problem: Problem, amounts: csr_array, standard: np.ndarray, targets: np.ndarray, sides: list[np.ndarray], first: np.ndarray,
+    workers: int,
 ) -> tuple[partners.Kernel, csr_array]:
     """One machine a fold; the first fold chooses how amounts enter it."""
 
@@ -262,7 +265,8 @@ def _fit_kernels(
         tried[root] = error, one, inputs, stretch
     root = min(tried, key=lambda r: tried[r][0])
     _, one, inputs, stretch = tried[root]
-    every = [one, *(fitted(root, k)[0] for k in range(1, len(sides)))]
+    with ThreadPoolExecutor(workers) as pool:
+        every = [one, *pool.map(lambda k: fitted(root, k)[0], range(1, len(sides)))]
     known = inputs[np.concatenate([sides[k][each.rows] for k, each in enumerate(every)])]
     return as_kernel(root, stretch, every), known
 
