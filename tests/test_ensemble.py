@@ -19,6 +19,8 @@ from matrep_core.runs.archive import import_run, write_archive
 from matrep_core.runs.checkpoint import read_sealed, write_sealed
 from matrep_core.runs.store import Run
 from matrep_core.settings import from_recipe
+from matrep_core.similarity.effects import scaled_predictions
+from matrep_core.similarity.evidence import similarity_of
 from matrep_core.training import fit, prepare
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -166,6 +168,10 @@ def test_several_properties_share_the_vectors(small_cosmetics, tmp_path):
     rows = [run.data.formula_ids.index(i) for i in table.formula_id]
     found = predictor_of(run).predict(run.data.amounts[rows], np.empty((len(rows), 0)))
     np.testing.assert_allclose(found.value, table.predicted, rtol=1e-6)
+    models = similarity_of(run).ensemble  # what similarity asks of the models is the same property
+    for number, member in enumerate(run.members()):
+        asked = models.scale.to_value(scaled_predictions(models, member, run.data.amounts[rows]))
+        np.testing.assert_allclose(asked, found.models[number], rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,11 @@ class Models:
         return Layout.of(self.settings, len(self.members[0].vectors))
 
     def inputs(self, mixtures: np.ndarray) -> np.ndarray:
-        """(R, N) mixture vectors -> (R, N + C) inputs of the regressor, with every condition at its mean."""
-        return np.pad(mixtures, ((0, 0), (0, self.layout.conditions)))
+        """(R, N) mixture vectors -> (R, N + C) inputs of the regressor: conditions at their mean, the run's property asked."""
+        out = np.pad(mixtures, ((0, 0), (0, self.layout.conditions)))
+        if self.settings.also:
+            out[:, self.layout.n_entries + len(self.settings.conditions)] = 1.0
+        return out
 
 
 def gradient(inputs: np.ndarray, regressor: np.ndarray, layout: Layout, activation: str) -> np.ndarray:
