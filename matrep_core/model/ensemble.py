@@ -113,7 +113,7 @@ class Ensemble:
         return np.clip(sum(weight * parts[name] for name, weight in self.weights.items() if weight), *self._range)
 
     def _asked(self, amounts: csr_array, conditions: np.ndarray) -> tuple[csr_array, np.ndarray]:
-        """Amounts as they are, and conditions standardised, with the first property asked for."""
+        """Amounts as they are, and conditions standardised; raises SettingRefused where either has another shape."""
         amounts = csr_array(amounts)
         given = np.asarray(conditions, np.float64).reshape(amounts.shape[0], -1)
         if amounts.shape[1] != self.layout.materials or given.shape[1] != self.declared:
@@ -121,9 +121,16 @@ class Ensemble:
                 "conditions", given.shape[1],
                 f"this model takes amounts of {self.layout.materials} materials and {self.declared} conditions a formula.",
             )  # fmt: skip
-        asked = np.zeros((len(given), self.layout.conditions - self.declared))
-        asked[:, :1] = 1.0  # the first property, where several were learned together
-        return amounts, (np.concatenate([given, asked], axis=1) - self.condition_mean) / self.condition_spread
+        return amounts, self.standard(given)
+
+    def standard(self, conditions: np.ndarray) -> np.ndarray:
+        """(R, declared) conditions in their own units -> (R, C) inputs beside the mixture vector, standardised.
+
+        Where several properties were learned together, the first is asked for.
+        """
+        asked = np.zeros((len(conditions), self.layout.conditions - self.declared))
+        asked[:, :1] = 1.0
+        return (np.concatenate([conditions, asked], axis=1) - self.condition_mean) / self.condition_spread
 
     @property
     def _range(self) -> tuple[float, float]:

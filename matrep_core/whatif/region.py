@@ -45,11 +45,7 @@ def posterior(asked: Asked, prior: Region, amounts: np.ndarray, conditions: np.n
     predictor = asked.predictor
     if not len(targets):
         return prior
-    standard = np.zeros((len(amounts), predictor.layout.conditions))
-    declared = predictor.declared
-    standard[:, :declared] = conditions
-    standard[:, declared : declared + 1] = 1.0
-    standard = (standard - predictor.condition_mean) / predictor.condition_spread
+    standard = predictor.standard(conditions)
     rest = AMOUNT_UNIT * (csr_array(amounts[:, :-1]) @ predictor.vectors[0].astype(np.float64))
     own = AMOUNT_UNIT * amounts[:, -1:]
     sure, at = np.linalg.inv(prior.covariance), prior.mean.copy()
