@@ -19,10 +19,11 @@ from matrep_core.formulas.cosmetics import generate_cosmetics
 from matrep_core.formulas.reading import read_data
 from matrep_core.formulas.rows import ReadingOptions
 from matrep_core.formulas.schema import FormulaSet
-from matrep_core.model.engine import Order, build_engine, generator
+from matrep_core.model.engine import Order, build_engine
 from matrep_core.model.layout import AMOUNT_UNIT
 from matrep_core.model.problem import Problem
 from matrep_core.model.search import Search, best_step, watched_training
+from matrep_core.sampling import generator
 from matrep_core.settings import TrainingSettings, from_recipe
 from matrep_core.training import FEWEST_STEPS, MOST_STEPS, PASSES
 

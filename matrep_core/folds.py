@@ -12,10 +12,11 @@ import numpy as np
 
 from matrep_core.errors import MatRepError
 from matrep_core.formulas.schema import FormulaSet
-from matrep_core.model.engine import Engine, Order, build_engine, generator
+from matrep_core.model.engine import Engine, Order, build_engine
 from matrep_core.model.problem import COMPANION, Problem
 from matrep_core.model.search import Curve, watched_training
 from matrep_core.runs.checkpoint import read_sealed, write_sealed
+from matrep_core.sampling import at_most, generator
 from matrep_core.settings import TrainingSettings
 
 FOLDER = "folds"
@@ -93,8 +94,7 @@ def train_fold_models(
             return None
         order = Order(np.flatnonzero(trains & (fold != number)), generator(settings.seed, f"order fold {number}"))
         held = np.flatnonzero((problem.part == "train") & (fold == number))
-        if len(held) > WATCHED:
-            held = np.sort(generator(settings.seed, f"watched fold {number}").choice(held, WATCHED, replace=False))
+        held = at_most(held, WATCHED, generator(settings.seed, f"watched fold {number}"))
         own = build_engine(engine, problem, settings, f" fold {number}")
         curve = watched_training(problem, settings, own, order, held, lambda step: told(number, step))
         if curve is None:

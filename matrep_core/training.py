@@ -23,7 +23,7 @@ from matrep_core.errors import MatRepError, RunBroken, SettingRefused, TrainingS
 from matrep_core.formulas.schema import FormulaSet, observations
 from matrep_core.folds import FOLDER, FoldModel, assign_folds, train_fold_models
 from matrep_core.formulas.splits import split_formulas
-from matrep_core.model.engine import Engine, Order, build_engine, generator, pace_of
+from matrep_core.model.engine import Engine, Order, build_engine, pace_of
 from matrep_core.model.ensemble import Ensemble, fit_ensemble, lone
 from matrep_core.model.problem import COMPANION, build_problem
 from matrep_core.model.scores import scores
@@ -33,6 +33,7 @@ from matrep_core.runs.files import held_lock, overwrite_json, write_json
 from matrep_core.runs.frames import FrameWriter, frame_steps
 from matrep_core.runs.metrics import MetricsWriter
 from matrep_core.runs.store import Run, Status, create_run, replace_folder, write_status
+from matrep_core.sampling import at_most, generator
 from matrep_core.settings import TrainingSettings
 
 CURVES = {"train": ("train", "validation"), "eval": ("eval",)}
@@ -169,10 +170,7 @@ class _Training:
         self.share = 0.0
 
     def _curve_rows(self, *parts: str) -> np.ndarray:
-        rows = self.problem.rows(*parts)
-        if len(rows) <= CURVE_ROWS:
-            return rows
-        return np.sort(generator(self.settings.seed, f"curve {parts}").choice(rows, CURVE_ROWS, replace=False))
+        return at_most(self.problem.rows(*parts), CURVE_ROWS, generator(self.settings.seed, f"curve {parts}"))
 
     @property
     def best_step(self) -> int | None:

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from matrep_core.errors import SettingRefused
 from matrep_core.formulas.schema import FormulaSet, Observations
 from matrep_core.model.problem import TargetScale
+from matrep_core.sampling import at_most
 from matrep_core.views.cache import cache_path, content_key, read_cached, write_cached
 
 VERSION = 1  # of what a fit means; a new number makes cached predictions be computed again
@@ -154,7 +155,7 @@ def _joined(amounts: csr_array, conditions: np.ndarray) -> csr_matrix:
 
 
 def _sample(count: int, most: int | None, rng: np.random.Generator) -> np.ndarray:
-    return np.arange(count) if most is None or count <= most else np.sort(rng.choice(count, most, replace=False))
+    return at_most(np.arange(count), count if most is None else most, rng)
 
 
 def _score(estimator: Any, inputs: csr_matrix, target: np.ndarray) -> float:

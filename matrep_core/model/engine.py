@@ -10,6 +10,7 @@ import numpy as np
 from matrep_core.errors import SettingRefused
 from matrep_core.model.layout import Layout
 from matrep_core.model.problem import Problem
+from matrep_core.sampling import generator
 from matrep_core.settings import TrainingSettings
 
 
@@ -26,11 +27,6 @@ class Engine(Protocol):
     def finite(self) -> bool: ...
     def state(self) -> dict[str, np.ndarray]: ...
     def restore(self, state: dict[str, np.ndarray]) -> None: ...
-
-
-def generator(seed: int, purpose: str) -> np.random.Generator:
-    """An own stream for each purpose, so that a change of one does not shift the others."""
-    return np.random.default_rng([seed, *purpose.encode()])
 
 
 def pace_of(settings: TrainingSettings) -> np.ndarray:

@@ -18,10 +18,10 @@ from scipy.sparse import csr_array
 
 from matrep_core.errors import RunBroken, SettingRefused
 from matrep_core.model import partners
-from matrep_core.model.engine import generator
 from matrep_core.model.layout import AMOUNT_UNIT, Layout
 from matrep_core.model.predicting import regress
 from matrep_core.model.problem import Problem, TargetScale
+from matrep_core.sampling import at_most, generator
 from matrep_core.settings import TrainingSettings
 
 VECTORS, TREES, MIXTURE_TREES, KERNEL = "vectors", "trees", "trees on mixture vectors", "kernel"
@@ -217,7 +217,10 @@ def fit_ensemble(
     train = np.flatnonzero(fold >= 0)
     columns = partners.tree_columns(_support(problem, train))
     folds = range(len(vectors) - 1)
-    sides = [_sampled(np.flatnonzero((fold >= 0) & (fold != k)), settings.seed, k) for k in folds]
+    sides = [
+        at_most(np.flatnonzero((fold >= 0) & (fold != k)), partners.MOST_ROWS, generator(settings.seed, f"partners {k}"))
+        for k in folds
+    ]
     forests: dict[str, partners.Forest] = {}
     kernel, known = None, None
     if settings.blend == "yes":
@@ -236,12 +239,6 @@ def fit_ensemble(
         {VECTORS: 1.0}, None,
     )  # fmt: skip
     return _weighed(main, problem, amounts, standard, fold)
-
-
-def _sampled(rows: np.ndarray, seed: int, fold: int) -> np.ndarray:
-    if len(rows) <= partners.MOST_ROWS:
-        return rows
-    return np.sort(generator(seed, f"partners {fold}").choice(rows, partners.MOST_ROWS, replace=False))
 
 
 def _fit_kernels(

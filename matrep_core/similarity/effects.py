@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from matrep_core.model.layout import AMOUNT_UNIT, Layout
 from matrep_core.model.predicting import regress
 from matrep_core.model.problem import TargetScale
+from matrep_core.sampling import at_most
 from matrep_core.settings import TrainingSettings
 
 PROBES = 128  # mixtures at which every material is asked
@@ -81,9 +82,7 @@ def _activated(values: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
 def probe_formulas(parts: np.ndarray, seed: int = 0) -> np.ndarray:
     """Ascending rows of at most PROBES training formulas, drawn with ``seed``: the mixtures that materials are asked at."""
     training = np.flatnonzero(np.isin(parts, ["train", "validation"]))
-    if len(training) <= PROBES:
-        return training
-    return np.sort(np.random.default_rng(seed).choice(training, PROBES, replace=False))
+    return at_most(training, PROBES, np.random.default_rng(seed))
 
 
 def fingerprints(ensemble: Models, probes: csr_array) -> np.ndarray:

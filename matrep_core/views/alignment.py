@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from matrep_core.errors import SettingRefused
+from matrep_core.sampling import at_most
 from matrep_core.views.dynamics import NEAREST, neighbour_history
 from matrep_core.views.trajectory import Trajectory
 
@@ -85,9 +86,7 @@ def common_neighbours(
     if count < 3:
         raise SettingRefused("materials", count, "two runs need at least 3 common materials that trained.")
     of = max(1, min(NEAREST, (count - 1) // 2))
-    asked = np.arange(count)
-    if count > _SAMPLE:
-        asked = np.sort(np.random.default_rng(seed).choice(count, _SAMPLE, replace=False))
+    asked = at_most(np.arange(count), _SAMPLE, np.random.default_rng(seed))
     share = np.empty(len(one))
     for frame, step in enumerate(one.steps):
         nearest = [

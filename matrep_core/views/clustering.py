@@ -7,6 +7,7 @@ import pandas as pd
 
 from matrep_core.errors import SettingRefused
 from matrep_core.limits import Bound
+from matrep_core.sampling import at_most
 
 NO_CLUSTER = -1
 CLUSTERS = Bound(2, 50)
@@ -107,7 +108,7 @@ def suggest_clusters(vectors: np.ndarray, trained: np.ndarray, seed: int = 0) ->
 
     Measured on at most 1,500 trained materials, drawn with ``seed``.
     """
-    members = _sample(np.flatnonzero(trained), seed)
+    members = at_most(np.flatnonzero(trained), _SAMPLE, np.random.default_rng(seed))
     points = np.asarray(vectors, dtype=np.float64)[members]
     most = min(_SUGGESTED.stop, len(np.unique(points, axis=0)))
     scores = {n: _mean_silhouette(points, _kmeans_labels(points, n, seed)) for n in range(_SUGGESTED.start, most)}
@@ -120,14 +121,9 @@ def silhouette(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
     The mean over at most 1,500 clustered materials, drawn with ``seed``.
     Source: Rousseeuw 1987, Silhouettes, J. Comput. Appl. Math. 20.
     """
-    members = _sample(np.flatnonzero(labels != NO_CLUSTER), seed)
+    members = at_most(np.flatnonzero(labels != NO_CLUSTER), _SAMPLE, np.random.default_rng(seed))
     return _mean_silhouette(np.asarray(vectors, dtype=np.float64)[members], labels[members])
 
-
-def _sample(members: np.ndarray, seed: int) -> np.ndarray:
-    if len(members) <= _SAMPLE:
-        return members
-    return np.sort(np.random.default_rng(seed).choice(members, _SAMPLE, replace=False))
 
 
 def _mean_silhouette(points: np.ndarray, labels: np.ndarray) -> float:

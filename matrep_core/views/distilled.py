@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from matrep_core.errors import SettingRefused
+from matrep_core.sampling import at_most
 from matrep_core.views.film import Film, quantised
 from matrep_core.views.projection import UMAP_LEAST, umap
 from matrep_core.views.trajectory import Trajectory
@@ -40,8 +41,7 @@ def umap_over_frames(
         raise SettingRefused(
             "projection", "UMAP", f"it needs at least {UMAP_LEAST} materials that trained; this run has {len(members)}."
         )
-    if len(members) > LAID_OUT:
-        members = np.sort(np.random.default_rng(seed).choice(members, LAID_OUT, replace=False))
+    members = at_most(members, LAID_OUT, np.random.default_rng(seed))
     last = way.vectors(-1)[members]
     layout = umap(last, dimensions, seed).coordinates.astype(np.float64)
     layout -= layout.mean(axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import SettingRefused
+from matrep_core.sampling import at_most
 from matrep_core.views.neighbours import all_neighbours
 
 UMAP_NEIGHBOURS = 15
@@ -140,9 +141,7 @@ def faithfulness(
     if count < 3:
         raise SettingRefused("materials", count, "a picture of fewer than 3 has no neighbours to keep.")
     of = max(1, min(of, (count - 1) // 2))
-    chosen = np.arange(count)
-    if count > sample:
-        chosen = np.sort(np.random.default_rng(seed).choice(count, sample, replace=False))
+    chosen = at_most(np.arange(count), sample, np.random.default_rng(seed))
     true, _ = all_neighbours(vectors, of, queries=chosen)
     drawn, _ = all_neighbours(picture, of, queries=chosen)
     kept = sum(len(np.intersect1d(a, b)) for a, b in zip(true, drawn))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from matrep_core.errors import SettingRefused
+from matrep_core.sampling import at_most
 from matrep_core.views.trajectory import Trajectory
 
 NEAREST = 10
@@ -48,7 +49,7 @@ def measured_materials(trained: np.ndarray, seed: int = 0) -> np.ndarray:
     members = np.flatnonzero(trained)
     if len(members) <= _EVERY:
         return members
-    return np.sort(np.random.default_rng(seed).choice(members, _SAMPLE, replace=False))
+    return at_most(members, _SAMPLE, np.random.default_rng(seed))
 
 
 def trust(
