@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Browser, Download, Locator, Page, WebSocket, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -67,6 +67,18 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
             assert found.count() == 0, f"the page shows an error: {found.first.inner_text()}"
     finally:
         shown.close()
+
+
+def taken(page: Page, button: Locator) -> Download:
+    """What a click on a download ``button`` gives, once the page has run to its end.
+
+    A file that is made when it is asked for belongs to one run of the page: a click while the next one
+    replaces the button asks for a file that is no longer known.
+    """
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    with page.expect_download() as waiting:
+        button.click()
+    return waiting.value
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 from matrep_core.formulas.octane import octane_path
-from tests.browser.serving import Served
+from tests.browser.serving import Served, taken
 
 SHAMPOO = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "shampoo"
 HOSTILE = "PEG-8 *dist* <img src=x onerror=alert(1)>"
@@ -59,9 +59,8 @@ def test_faults_are_listed_and_can_be_taken_along(page: Page, app: Served) -> No
     )
     page.get_by_role("button", name="Read the files").click()
     expect(page.get_by_text("The data was refused: 4 places to mend.")).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download this list").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"))))
+    download = taken(page, page.get_by_role("button", name="Download this list"))
+    rows = list(csv.DictReader(io.StringIO(Path(download.path()).read_text("utf-8-sig"))))
     assert [(row["file"], row["row"], row["column"]) for row in rows] == [
         ("März <b>.csv", "5", "amount"), ("März <b>.csv", "6", "amount"),
         ("properties.csv", "4", "formula_id"), ("properties.csv", "4", "value"),

@@ -23,7 +23,7 @@ from matrep_core.views.alignment import common_materials, common_neighbours
 from matrep_core.views.dynamics import held_since, moved_most, neighbour_history
 from matrep_core.views.projection import pca_basis
 from matrep_core.views.trajectory import trajectory
-from tests.browser.serving import Served
+from tests.browser.serving import Served, taken
 from tests.browser.test_explore_pages import HOSTILE, hostile_set
 
 COMPUTED = 240_000  # ms; workers share two slow cores with the browser
@@ -174,9 +174,8 @@ def test_a_selected_material_tells_its_neighbours_and_since_when(page: Page, app
 
 
 def table(page: Page, kind: str) -> pd.DataFrame:
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=kind, exact=True).click()
-    content = waiting.value.path().read_bytes()
+    file = taken(page, page.get_by_role("button", name=kind, exact=True))
+    content = file.path().read_bytes()
     if kind == "Parquet":
         return pd.read_parquet(io.BytesIO(content))
     header, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))

@@ -25,7 +25,7 @@ from matrep_core.similarity.groups import group_neighbours
 from matrep_core.training import fit, prepare
 from matrep_core.views.clustering import kmeans
 from matrep_core.views.neighbours import shared_formulas
-from tests.browser.serving import Served
+from tests.browser.serving import Served, taken
 from tests.browser.test_deep_links import foreign_requests
 
 HOSTILE = (
@@ -98,9 +98,8 @@ def search(page: Page, text: str) -> None:
 
 
 def download(page: Page) -> list[list[str]]:
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Export as CSV").click()
-    content = waiting.value.path().read_bytes().decode("utf-8-sig")
+    file = taken(page, page.get_by_role("button", name="Export as CSV"))
+    content = file.path().read_bytes().decode("utf-8-sig")
     return list(csv.reader(io.StringIO(content, newline="")))
 
 
@@ -182,15 +181,13 @@ def test_rare_materials_can_be_left_out(page: Page, app: Served, trained: Traine
 def test_the_list_leaves_as_a_workbook_and_as_parquet_too(page: Page, app: Served, trained: Trained) -> None:
     run = trained.hostile
     page.goto(f"{app.url}/similar?run=hostile&material=water")
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Excel").click()
-    sheet = load_workbook(io.BytesIO(waiting.value.path().read_bytes())).active
+    file = taken(page, page.get_by_role("button", name="Excel"))
+    sheet = load_workbook(io.BytesIO(file.path().read_bytes())).active
     cells = [cell for row in sheet.iter_rows() for cell in row]
     assert {cell.value for cell in sheet["A"][1:]} == set(run.data.materials) - {"water"}
     assert not [cell.value for cell in cells if cell.data_type == "f"]
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Parquet").click()
-    table = pd.read_parquet(io.BytesIO(waiting.value.path().read_bytes()))
+    file = taken(page, page.get_by_role("button", name="Parquet"))
+    table = pd.read_parquet(io.BytesIO(file.path().read_bytes()))
     assert set(table["material"]) == set(run.data.materials) - {"water"}
 
 
@@ -316,9 +313,8 @@ def test_a_row_of_the_clusters_selects_them_on_the_map_and_fills_the_basket(page
     put.click()
     page.get_by_text(f"Basket ({size:,})").click()
     expect(page.get_by_role("button", name="Empty the basket")).to_be_visible()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Export as CSV").first.click()
-    rows = list(csv.reader(io.StringIO(waiting.value.path().read_bytes().decode("utf-8-sig"), newline="")))[1:]
+    file = taken(page, page.get_by_role("button", name="Export as CSV").first)
+    rows = list(csv.reader(io.StringIO(file.path().read_bytes().decode("utf-8-sig"), newline="")))[1:]
     assert {row[0] for row in rows} == {run.data.materials[i] for i in np.flatnonzero(labels == 0)}
     page.get_by_role("button", name="Empty the basket").click()
     expect(page.get_by_text("Basket (0)")).to_be_visible()

@@ -26,7 +26,7 @@ from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
 from matrep_ui.page import PAGES
-from tests.browser.serving import Served, watched_page
+from tests.browser.serving import Served, taken, watched_page
 
 HIT = "window.__hit&&window.__hit"
 PAYLOADS = (
@@ -161,9 +161,8 @@ def taken_along(page: Page) -> list[str]:
     for button in page.get_by_test_id("stDownloadButton").get_by_role("button").all():
         if not (button.is_visible() and button.is_enabled()):
             continue
-        with page.expect_download() as waiting:
-            button.click()
-        name, path = waiting.value.suggested_filename, Path(waiting.value.path())
+        file = taken(page, button)
+        name, path = file.suggested_filename, Path(file.path())
         assert re.fullmatch(r"[\w.() -]{1,160}", name), name
         if name.endswith(".csv"):
             cells += [c for row in csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")) for c in row]

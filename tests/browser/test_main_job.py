@@ -12,7 +12,7 @@ from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, list_runs, open_run
 from matrep_core.similarity.evidence import similarity_of
 from matrep_ui.charts import measured
-from tests.browser.serving import ROOT, Served, running, watched_page
+from tests.browser.serving import ROOT, Served, running, taken, watched_page
 from tests.browser.test_data_page import open_data, upload
 from tests.browser.test_explore_pages import address_of, download, search
 
@@ -97,10 +97,9 @@ def test_an_exported_run_is_loaded_again(page: Page, app: Served, small_cosmetic
     fit(made)
     page.goto(f"{app.url}/train?run=made-here")
     page.get_by_role("button", name="Prepare download").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download", exact=True).click()
+    download = taken(page, page.get_by_role("button", name="Download", exact=True))
     path = tmp_path / "run.zip"
-    path.write_bytes(Path(download.value.path()).read_bytes())
+    path.write_bytes(Path(download.path()).read_bytes())
     page.get_by_text("Load an exported run").click()
     page.locator("input[type=file]").last.set_input_files(path)
     page.get_by_role("button", name="Load", exact=True).click()

@@ -19,7 +19,7 @@ from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.substitute import Wish, candidates
-from tests.browser.serving import Served
+from tests.browser.serving import Served, taken
 
 FORMULA, OLD = "279", "Dehyton PK 45"
 
@@ -35,9 +35,8 @@ def shampoo(app: Served, shared_data) -> Run:
 
 def rows_of(page: Page, button: int) -> list[dict[str, str]]:
     """The rows of the CSV that the page's n-th export button saves."""
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Export as CSV").nth(button).click()
-    return list(csv.DictReader(io.StringIO(saved.value.path().read_text("utf-8-sig"))))
+    saved = taken(page, page.get_by_role("button", name="Export as CSV").nth(button))
+    return list(csv.DictReader(io.StringIO(saved.path().read_text("utf-8-sig"))))
 
 
 def test_a_substitution_from_the_question_to_the_exported_plan(page: Page, app: Served, shampoo: Run):
