@@ -37,7 +37,7 @@ from matrep_core.sampling import at_most, generator
 from matrep_core.settings import TrainingSettings
 
 CURVES = {"train": ("train", "validation"), "eval": ("eval",)}
-CURVE_ROWS = 1024  # the curves of large parts are drawn from a fixed sample of this many measurements
+CURVE_ROWS = 512  # the curves of large parts are drawn from a fixed sample of this many measurements
 PASSES, FEWEST_STEPS, MOST_STEPS = 50, 500, 6_000  # what steps = 0 stands for
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 SECONDS_BETWEEN_REPORTS = 0.5

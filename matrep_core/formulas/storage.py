@@ -200,10 +200,8 @@ def content_hash(data: FormulaSet) -> str:
     digest = hashlib.sha256()
 
     def texts(values: Sequence[str]) -> None:
-        digest.update(f"{len(values)}:".encode())
-        for value in values:
-            content = str(value).encode("utf-8", "surrogatepass")
-            digest.update(f"{len(content)}:".encode() + content)
+        encoded = [str(value).encode("utf-8", "surrogatepass") for value in values]
+        digest.update(b"%d:" % len(encoded) + b"".join([b"%d:%b" % (len(content), content) for content in encoded]))
 
     def numbers(values: np.ndarray, kind: str) -> None:
         plain = np.ascontiguousarray(values, dtype=kind)

@@ -145,7 +145,9 @@ def echoes(pace, now, decay, out):
 # Below this √v the three terms of ``echoes`` are not exact to float32; such numbers are replayed step by step.
 _SMALLEST_ROOT = np.float32(1e-6)
 _NO_ROOT = np.float32(1e-20)  # keeps quotients finite where v is 0, and with it m
-_FADE = (BETA_1 ** np.arange(LONGEST_ECHO + 1)).astype(np.float32)
+_FADES = BETA_1 ** np.arange(LONGEST_ECHO + 1.0)  # powers are looked up: taking one costs more than all else of a move
+_ROOT_FADES = BETA_2 ** (0.5 * np.arange(LONGEST_ECHO + 1.0))
+_FADE = _FADES.astype(np.float32)
 _SHRINK = (BETA_2 ** np.arange(LONGEST_ECHO + 1)).astype(np.float32)
 
 
@@ -179,8 +181,8 @@ def _catch_up(rows, begin, width, last, now, pace, decay, echo):
 def _replayed(free, first, r, last, near, now, pace, decay):
     """Eight free numbers after the first ``near`` missed steps, move by move."""
     for j in range(1, near + 1):
-        ahead = alike(np.float32(pace[0, last + j] * BETA_1**j))
-        below = alike(np.float32(pace[1, last + j] * BETA_2 ** (0.5 * j)))
+        ahead = alike(np.float32(pace[0, last + j] * _FADES[j]))
+        below = alike(np.float32(pace[1, last + j] * _ROOT_FADES[j]))
         keep = alike(np.float32(1.0 - pace[2, last + j] * decay))
         free = free * keep - ahead * first / (r * below + alike(np.float32(EPSILON)))
     return free
