@@ -44,6 +44,9 @@ BENCHMARKS: dict[str, tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = 
         ("--out", {"type": Path, "metavar": "DIR", "help": "where its runs are kept; what is trained is not repeated"}),
         ("--tune", {"action": "store_true", "help": "the materials that chose the settings, instead of the others"}),
     ]),
+    "scaling": ("scaling", "measure", "cost at 10 and 100 times the formulas, materials and runs", [
+        ("--only", {"default": "", "metavar": "fmr", "help": "f for formulas, m for materials, r for runs; all without it"}),
+    ]),
     "films": ("films", "measure", "UMAP over all frames: a distilled network beside a chain of layouts", []),
     "viewer": ("viewer", "measure", "the viewer beside st.slider with Altair and beside Plotly, in Chromium", []),
     "load": ("load", "measure", "many sessions at once on one server, beside one session alone", [
@@ -53,7 +56,7 @@ BENCHMARKS: dict[str, tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = 
         ("--think", {"type": float, "default": 5.0, "metavar": "S", "help": "mean seconds between two actions of a session"}),
     ]),
 }  # fmt: skip
-IN_CHROMIUM = {"viewer", "load"}  # these start servers of their own and compute nothing here
+WITH_SERVERS = {"viewer", "load", "scaling"}  # these start processes of their own and compute little here
 
 
 def main() -> None:
@@ -67,7 +70,7 @@ def main() -> None:
     given = vars(parser.parse_args())
     name = given.pop("command")
     module, function, _, _ = BENCHMARKS[name]
-    if name in IN_CHROMIUM:
+    if name in WITH_SERVERS:
         _measure(module, function, given)
         return
 

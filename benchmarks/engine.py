@@ -302,7 +302,7 @@ def _grown(settings: TrainingSettings, sizes: Sizes, factor: int) -> tuple[dict[
     parts = np.full(len(data.formula_ids), "train", dtype=object)
     settings = replace(settings, steps=100_000)
     Fast(build_problem(data, observations(data, PROPERTY, ()), parts, settings), settings).train(1)  # loads the compiled step
-    before = _memory("VmRSS")
+    before = memory_now("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the data
     problem = build_problem(data, observations(data, PROPERTY, ()), parts, settings)
     rates = {}
@@ -310,11 +310,11 @@ def _grown(settings: TrainingSettings, sizes: Sizes, factor: int) -> tuple[dict[
         fast = Fast(problem, replace(settings, batch_size=batch))
         steps = max(1, 12_800 // batch)
         rates[batch] = batch * steps / medians(sizes.repetitions, lambda: timed(lambda: fast.train(steps)))[0]
-    peak = _memory("VmHWM")
+    peak = memory_now("VmHWM")
     return rates, before, peak, 4 * len(problem.targets) * problem.materials / 2**20
 
 
-def _memory(name: str) -> float:
+def memory_now(name: str) -> float:
     """VmRSS (now) or VmHWM (the peak) of this process in MiB; getrusage would give the parent's peak."""
     status = dict(each.split(":", 1) for each in Path("/proc/self/status").read_text().splitlines())
     return int(status[name].split()[0]) / 1024

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +367,25 @@ def summary(run: Run) -> RunSummary:
     return RunSummary(run.id, run.created, run.data_name, run.settings, run.unit, run.status(), eval_mae)
 
 
+@lru_cache(4096)
+def _summary(path: Path, stamps: tuple[tuple[int, int] | None, ...]) -> RunSummary:
+    return summary(Run(path))
+
+
+def _current_summary(path: Path) -> RunSummary:
+    """``summary``, read anew only where its files were replaced since, or where a lock tells how its training stands."""
+    known = _summary(path, tuple(_stamp(path / name) for name in ("config.json", "status.json", "scores.json")))
+    return known if known.status.state in ("done", "stopped", "failed") else summary(Run(path))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def list_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
     """All runs below ``root``, newest first, and one sentence for each folder that does not open."""
     found: list[RunSummary] = []
@@ -376,7 +395,7 @@ def list_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
         if not _RUN_ID.fullmatch(path.name) or not path.is_dir():
             continue
         try:
-            found.append(summary(Run(path)))
+            found.append(_current_summary(path))
         except MatRepError as error:
             broken.append(str(error))
     return sorted(found, key=lambda s: (s.created, s.id), reverse=True), broken
