@@ -64,6 +64,7 @@ def train_fold_models(
     settings: TrainingSettings,
     fold: np.ndarray,
     engine: str,
+    device: str,
     workers: int,
     going_on: Callable[[float], bool],
     not_finite: Callable[[Engine, np.ndarray, int], MatRepError],
@@ -95,7 +96,7 @@ def train_fold_models(
         order = Order(np.flatnonzero(trains & (fold != number)), generator(settings.seed, f"order fold {number}"))
         held = np.flatnonzero((problem.part == "train") & (fold == number))
         held = at_most(held, WATCHED, generator(settings.seed, f"watched fold {number}"))
-        own = build_engine(engine, problem, settings, f" fold {number}")
+        own = build_engine(engine, problem, settings, f" fold {number}", device)
         curve = watched_training(problem, settings, own, order, held, lambda step: told(number, step))
         if curve is None:
             return None

@@ -89,6 +89,7 @@ def fit(
     run: Run,
     *,
     engine: str = "auto",
+    device: str = "auto",
     report: Callable[[Status], None] | None = None,
     lock: int | None = None,
     workers: int = 0,
@@ -96,8 +97,8 @@ def fit(
 ) -> Status:
     """Train a prepared run, or go on with a stopped, failed or killed one; returns how it ended.
 
-    ``engine``: fast, reference, or auto (fast where numba is installed). A file ``stop`` in the run's
-    folder asks it to stop at a checkpoint. ``lock`` is the run's lock where the caller holds it already;
+    ``engine``: fast, reference, or auto (fast where numba is installed); ``device``: where the reference computes, cpu,
+    cuda or auto. A file ``stop`` in the run's folder asks it to stop at a checkpoint. ``lock`` is the run's lock where the caller holds it already;
     ``workers`` fold models train at once, 0 for as many as there are cores; they do not change the result;
     ``turn`` waits until other trainings are through, and gives False where this one was asked to stop meanwhile.
     Raises RunBusy where another process trains the run,
@@ -110,7 +111,7 @@ def fit(
             with turn() as mine:
                 if not mine:
                     return _end(run, before, "stopped", "Stopped while it waited. Resume it to go on.")
-                training = _Training(run, before, engine, report, workers or os.cpu_count() or 1)
+                training = _Training(run, before, engine, device, report, workers or os.cpu_count() or 1)
                 with threadpool_limits(1):  # small products are slower on two threads, and far slower on a busy machine
                     return training.to_the_end()
         except MatRepError as error:
@@ -144,14 +145,14 @@ def _end(run: Run, before: Status, state: str, message: str) -> Status:
 class _Training:
     """The state of one session of training; everything in it that matters for resuming is in ``_commit``."""
 
-    def __init__(self, run: Run, before: Status, engine: str, report: Callable[[Status], None] | None, workers: int):
-        self.run, self.settings, self.report, self.workers = run, run.settings, report, workers
+    def __init__(self, run: Run, before: Status, engine: str, device: str, report: Callable[[Status], None] | None, workers: int):
+        self.run, self.settings, self.device, self.report, self.workers = run, run.settings, device, report, workers
         data = run.data
         self.observed = observations(data, self.settings.property, self.settings.conditions)
         self.problem = build_problem(data, self.observed, run.parts, self.settings)
         checkpoint = latest_checkpoint(run.path)
         self.engine_name = checkpoint.facts["engine"] if checkpoint else engine
-        self.engine = build_engine(self.engine_name, self.problem, self.settings)
+        self.engine = build_engine(self.engine_name, self.problem, self.settings, device=device)
         self.rates = pace_of(self.settings)[2]
         self.curves = {part: self._curve_rows(*parts) for part, parts in CURVES.items()}
         self.order = Order(self.problem.rows("train", "validation", COMPANION), generator(self.settings.seed, "order"))
@@ -207,7 +208,7 @@ class _Training:
             return not (self.run.path / "stop").exists()
 
         self.fold_models = train_fold_models(
-            self.run.path, self.problem, self.settings, self.fold, self.engine_name, self.workers, going_on, self._not_finite
+            self.run.path, self.problem, self.settings, self.fold, self.engine_name, self.device, self.workers, going_on, self._not_finite
         )
         if self.fold_models and not self.search:
             self.search = best_step([model.curve for model in self.fold_models])
@@ -222,7 +223,7 @@ class _Training:
             return not (self.run.path / "stop").exists()
 
         settings, problem = self.settings, self.problem
-        engine, held = build_engine(self.engine_name, problem, settings), problem.rows("validation")
+        engine, held = build_engine(self.engine_name, problem, settings, device=self.device), problem.rows("validation")
         rows = problem.rows("train", COMPANION)
         rows = rows[~np.isin(problem.formulas[rows], problem.formulas[held])]
         order = Order(rows, generator(settings.seed, "search"))

@@ -13,6 +13,8 @@ from matrep_core.model.problem import Problem
 from matrep_core.sampling import generator
 from matrep_core.settings import TrainingSettings
 
+DEVICES = ("auto", "cpu", "cuda")
+
 
 class Engine(Protocol):
     """What training asks of FastEngine and ReferenceEngine."""
@@ -47,26 +49,49 @@ def pace_of(settings: TrainingSettings) -> np.ndarray:
     return np.stack([rate / (1 - 0.9**t), 1 / np.sqrt(1 - 0.999**t), rate])
 
 
-def build_engine(name: str, problem: Problem, settings: TrainingSettings, model: str = "") -> Engine:
-    """The engine of that name at a random start; auto falls back to the reference where numba is missing.
+def named_engine(name: str, device: str = "auto") -> str:
+    """The engine that a name and a device mean here: auto is fast, or the reference where numba is missing or ``device`` is cuda.
 
-    ``model`` names the model of an ensemble: each has a start of its own, and "" is the run's main model.
+    Raises SettingRefused for other names, and for the fast engine on cuda.
     """
-    pace = pace_of(settings)
-    start = Layout.of(settings, problem.materials).start(settings, generator(settings.seed, f"start{model}"))
+    if device not in DEVICES:
+        raise SettingRefused("device", device, f"choose {', '.join(DEVICES)}.")
     if name == "auto":
         from importlib.util import find_spec
 
-        name = "fast" if find_spec("numba") else "reference"
-    if name == "fast":
+        return "fast" if find_spec("numba") and device != "cuda" else "reference"
+    if name not in ("fast", "reference"):
+        raise SettingRefused("engine", name, "choose auto, fast or reference.")
+    if name == "fast" and device == "cuda":
+        raise SettingRefused("device", device, "the fast engine computes on the CPU; choose the engine reference, or auto.")
+    return name
+
+
+def check_device(device: str) -> None:
+    """Raises SettingRefused for cuda where there is no GPU that torch can use."""
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SettingRefused("device", device, "this machine has no GPU that torch can use; choose auto or cpu.")
+
+
+def build_engine(name: str, problem: Problem, settings: TrainingSettings, model: str = "", device: str = "auto") -> Engine:
+    """The engine that ``named_engine`` gives, at a random start.
+
+    ``model`` names the model of an ensemble: each has a start of its own, and "" is the run's main model. ``device`` is
+    where the reference engine computes: cpu, cuda, or auto (cuda where there is one). Raises SettingRefused.
+    """
+    check_device(device)
+    pace = pace_of(settings)
+    start = Layout.of(settings, problem.materials).start(settings, generator(settings.seed, f"start{model}"))
+    if named_engine(name, device) == "fast":
         from matrep_core.model.fast import FastEngine
 
         return FastEngine(problem, settings, pace, start)
-    if name == "reference":
-        from matrep_core.model.network import ReferenceEngine
+    from matrep_core.model.network import ReferenceEngine
 
-        return ReferenceEngine(problem, settings, pace, start)
-    raise SettingRefused("engine", name, "choose auto, fast or reference.")
+    return ReferenceEngine(problem, settings, pace, start, device)
 
 
 class Order:

@@ -59,17 +59,21 @@ class MixtureRegressor(nn.Module):
 
 
 class ReferenceEngine:
-    """Trains MixtureRegressor with torch's own AdamW; the same doors as FastEngine."""
+    """Trains MixtureRegressor with torch's own AdamW, on the CPU or a GPU; the same doors as FastEngine."""
 
     name = "reference"
 
-    def __init__(self, problem: Problem, settings: TrainingSettings, pace: np.ndarray, start: tuple[np.ndarray, np.ndarray]):
+    def __init__(
+        self, problem: Problem, settings: TrainingSettings, pace: np.ndarray, start: tuple[np.ndarray, np.ndarray], device: str = "cpu"
+    ):
+        self.device = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
         self.layout = Layout.of(settings, problem.materials)
         self._problem, self._settings, self._rates = problem, settings, pace[2]
         self.model = MixtureRegressor(self.layout, settings)
         with torch.no_grad():
             self.model.free.copy_(torch.from_numpy(start[0].copy()))
             self._load_regressor(start[1])
+        self.model.to(self.device)
         groups = [
             {"params": [self.model.free], "weight_decay": settings.vector_decay},
             {"params": list(self.model.regressor.parameters()), "weight_decay": settings.weight_decay},
@@ -89,14 +93,15 @@ class ReferenceEngine:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)  # CSR is "in beta" since 2021
                 tensors.append(torch.sparse_csr_tensor(*index, torch.from_numpy(matrix.data), size=matrix.shape))
-        return tensors[0], tensors[1], torch.from_numpy(p.conditions[rows])
+        tensors.append(torch.from_numpy(p.conditions[rows]))
+        return tensors[0].to(self.device), tensors[1].to(self.device), tensors[2].to(self.device)
 
     def train(self, order: np.ndarray, step: int) -> tuple[int, float, int]:
         """As FastEngine.train."""
         done, total, seen = 0, 0.0, 0
         for begin in range(0, len(order), self._settings.batch_size):
             rows = order[begin : begin + self._settings.batch_size]
-            loss = self._loss(self.model(*self._batch(rows)), torch.from_numpy(self._problem.targets[rows]))
+            loss = self._loss(self.model(*self._batch(rows)), torch.from_numpy(self._problem.targets[rows]).to(self.device))
             if not torch.isfinite(loss):
                 break
             for group in self.optimiser.param_groups:
@@ -112,18 +117,18 @@ class ReferenceEngine:
     def vectors(self, step: int) -> np.ndarray:
         """(M, N_entries) float32 material vectors now."""
         with torch.no_grad():
-            return self.model.code(self.model.free).numpy()
+            return self.model.code(self.model.free).cpu().numpy()
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """(.,) float32 scaled predictions for the measurements ``rows``."""
         if not len(rows):
             return np.empty(0, np.float32)
         with torch.no_grad():
-            return self.model(*self._batch(rows)).numpy()
+            return self.model(*self._batch(rows)).cpu().numpy()
 
     def regressor(self) -> np.ndarray:
         """The flat regressor, in Layout's order (weights as inputs × outputs, unlike torch)."""
-        parts = [p.detach().numpy().T.ravel() for p in self.model.regressor.parameters()]
+        parts = [p.detach().cpu().numpy().T.ravel() for p in self.model.regressor.parameters()]
         return np.concatenate(parts)
 
     def _load_regressor(self, flat: np.ndarray) -> None:
@@ -142,10 +147,10 @@ class ReferenceEngine:
         out = {}
         for name, parameter in self.model.named_parameters():
             moments = self.optimiser.state.get(parameter, {})
-            out[name] = parameter.detach().numpy()
+            out[name] = parameter.detach().cpu().numpy()
             for kind in ("exp_avg", "exp_avg_sq", "step"):
                 if kind in moments:
-                    out[f"{name}/{kind}"] = moments[kind].numpy()
+                    out[f"{name}/{kind}"] = moments[kind].cpu().numpy()
         return out
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -156,5 +161,5 @@ class ReferenceEngine:
                 if f"{name}/step" in state:
                     kinds = ("exp_avg", "exp_avg_sq", "step")
                     self.optimiser.state[parameter] = {
-                        kind: torch.from_numpy(np.array(state[f"{name}/{kind}"])) for kind in kinds
+                        kind: torch.from_numpy(np.array(state[f"{name}/{kind}"])).to(self.device) for kind in kinds
                     }
