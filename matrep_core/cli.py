@@ -102,6 +102,14 @@ def build_parser() -> argparse.ArgumentParser:
     place.add_argument("run_dir", type=Path, metavar="RUN")
     _add_reading(place)
 
+    merge = command("merge", "propose codes that act alike, and train with and without them merged", _merge)
+    merge.add_argument("run_dir", type=Path, metavar="RUN")
+    merge.add_argument("--groups", type=Path, metavar="FILE", help="a mapping with old_code and new_code; without it the proposed groups")
+    merge.add_argument("--most", type=int, default=20, help="how many groups are proposed at most (default 20)")
+    merge.add_argument("--together", action="store_true", help="also codes that are often used in one formula")
+    merge.add_argument("--splits", type=int, default=0, metavar="N", help="train N splits before and after (default 0: only propose)")
+    merge.add_argument("--out", type=Path, metavar="DIR", help="a new folder for mapping.csv and the merged formulas")
+
     export = command("export", "write vectors.csv, frames.parquet, predictions.csv and the run as one zip", _export)
     export.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -146,8 +154,12 @@ def _read(arguments: argparse.Namespace) -> Any:
     """Read DATA. A loose file that is no long table is read as a wide one whose property column is named."""
     from dataclasses import replace
 
-    from matrep_core.formulas.reading import ReadingOptions, read_data
+    from functools import partial
 
+    from matrep_core.formulas.reading import ReadingOptions, read_data
+    from matrep_core.limits import MAX_STREAMED_ROWS
+
+    read = partial(read_data, most_rows=MAX_STREAMED_ROWS)
     options = ReadingOptions(
         encoding=arguments.encoding, delimiter=arguments.delimiter, decimal=arguments.decimal,
         formula_id_column=arguments.formula_id_column, sum_duplicates=arguments.sum_duplicates,
@@ -156,12 +168,12 @@ def _read(arguments: argparse.Namespace) -> Any:
     properties = arguments.property if isinstance(arguments.property, list) else [arguments.property, *arguments.also]
     wide = replace(options, property_columns=tuple(properties), condition_columns=tuple(arguments.condition))
     if all(path.is_dir() for path in arguments.data) or not properties:
-        return read_data(arguments.data, options)
+        return read(arguments.data, options)
     try:
-        return read_data(arguments.data, options)
+        return read(arguments.data, options)
     except DataRefused as refused_as_long:
         try:
-            return read_data(arguments.data, wide)
+            return read(arguments.data, wide)
         except DataRefused as refused_as_wide:
             no_such_column = any("no column of this name" in fault.problem for fault in refused_as_wide.faults)
             raise (refused_as_long if no_such_column else refused_as_wide) from None
@@ -347,6 +359,16 @@ def _place(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
     run = _open(arguments.run_dir)
     arguments.property, arguments.condition = [run.settings.property], list(run.settings.conditions)
     return place_report(run, _read_aloud(arguments))
+
+
+def _merge(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.whatif.merge_report import merge_report
+
+    def tell(share: float) -> None:
+        print(f"{share:.0%} of the splits trained", file=sys.stderr, flush=True)
+
+    a = arguments
+    return merge_report(_open(a.run_dir), a.groups, a.most, a.together, a.splits, a.out, tell)
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -12,6 +12,8 @@ AMOUNT_TOLERANCE = 0.5  # weight-%, a formula's sum may differ from 100 by this 
 
 MAX_UPLOAD_BYTES = 200 * 2**20
 MAX_ROWS = 5_000_000  # a table
+MAX_STREAMED_ROWS = 50_000_000  # amounts of a Parquet file named on the command line; 50 million take about 5 GB
+ROWS_A_BATCH = 1_000_000  # of a Parquet file that is read in parts
 MAX_COLUMNS = 20_000  # a wide table has a column a material
 MAX_CELL_CHARACTERS = 10_000
 MAX_FAULTS_SHOWN = 1_000

@@ -214,6 +214,21 @@ def test_a_parquet_file_within_its_bounds_only(tmp_path: Path, monkeypatch: pyte
     assert "2 rows" in refusal(path)
 
 
+def test_a_parquet_file_of_more_rows_comes_in_parts_with_the_rows_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [f"c{i % 7}" for i in range(95)], "b": np.arange(95) / 4}).to_parquet(path, row_group_size=40)
+    monkeypatch.setattr(limits, "MAX_ROWS", 30)
+    monkeypatch.setattr(limits, "ROWS_A_BATCH", 20)
+    (first,) = read_tables(path, "t.parquet", most_rows=95)
+    assert first.further is not None
+    parts = [first, *first.further]
+    assert max(len(part.rows) for part in parts) <= 20
+    assert np.concatenate([part.rows for part in parts]).tolist() == list(range(2, 97))
+    assert [float(c) for part in parts for c in part.columns[1].to_pylist()] == (np.arange(95) / 4).tolist()
+    with pytest.raises(DataRefused, match="95 rows"):
+        read_tables(path, "t.parquet", most_rows=94)
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1"])
 def test_a_file_that_is_no_parquet_file_is_refused(content: bytes, tmp_path: Path) -> None:
     assert "not a Parquet file" in refusal(written(tmp_path, content, "t.parquet"))

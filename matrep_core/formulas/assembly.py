@@ -30,6 +30,11 @@ class _Amounts:
     def take(self, which: np.ndarray) -> _Amounts:
         return _Amounts(*(array[which] for array in vars(self).values()))
 
+    def sorted_by(self, *keys: np.ndarray) -> _Amounts:
+        """Sorted by the last of the keys, then by the one before it; itself where it is sorted already."""
+        order = np.lexsort(keys)
+        return self if np.array_equal(order, np.arange(len(order))) else self.take(order)
+
 
 def assemble(gathered: Gathered, name: str) -> FormulaSet | None:
     """The set, or None where ``gathered.faults`` then holds what is wrong."""
@@ -76,10 +81,10 @@ def _amounts(gathered: Gathered) -> _Amounts:
     all_ = gathered.entries
     joined = _Amounts(
         *(np.concatenate([getattr(e, key) for e in all_]) for key in ("formula", "material", "amount", "part")),
-        np.repeat(np.arange(len(all_)), [len(e.row) for e in all_]),
+        np.repeat(np.arange(len(all_), dtype=np.int32), [len(e.row) for e in all_]),
         np.concatenate([e.row for e in all_]),
     )
-    return joined.take(np.lexsort((joined.row, joined.material, joined.part, joined.formula)))
+    return joined.sorted_by(joined.row, joined.material, joined.part, joined.formula)
 
 
 def _without_repeats(entries: _Amounts, gathered: Gathered) -> _Amounts:
@@ -102,9 +107,8 @@ def _without_repeats(entries: _Amounts, gathered: Gathered) -> _Amounts:
         )
     entries = _sum(entries, np.concatenate([[True], ~same]) if len(entries.formula) else np.zeros(0, bool))
     entries = _merge_parts(entries, gathered)
-    order = np.lexsort((entries.part, entries.material, entries.formula))
-    entries = entries.take(order)
-    first = np.ones(len(order), bool)
+    entries = entries.sorted_by(entries.part, entries.material, entries.formula)
+    first = np.ones(len(entries.formula), bool)
     first[1:] = (np.diff(entries.formula) != 0) | (np.diff(entries.material) != 0)
     return _sum(entries, first)
 
@@ -242,7 +246,7 @@ def _completed(entries: _Amounts, sums: np.ndarray, gathered: Gathered) -> _Amou
             vars(entries).values(), (missing, material, gap, nowhere + gathered.parts, nowhere, nowhere)
         ))
     )  # fmt: skip
-    longer = longer.take(np.lexsort((longer.part, longer.material, longer.formula)))
+    longer = longer.sorted_by(longer.part, longer.material, longer.formula)
     first = np.ones(len(longer.formula), bool)
     first[1:] = (np.diff(longer.formula) != 0) | (np.diff(longer.material) != 0)
     return _sum(longer, first)

@@ -60,17 +60,20 @@ class _Source:
 
 
 def read_data(
-    paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None
-) -> Reading:
+    paths: Sequence[Path], options: ReadingOptions = ReadingOptions(), names: Mapping[Path, str] | None = None,
+    most_rows: int = 0,
+) -> Reading:  # fmt: skip
     """Read folders, workbooks and tables into one set.
 
     ``names`` gives the names by which messages call files, where those on disk say nothing (uploads).
+    ``most_rows`` bounds a Parquet table of amounts, 0 for MAX_ROWS; one of more than MAX_ROWS rows is read in parts, so that
+    its text is never held whole.
     Raises DataRefused with every fault of all files, SettingRefused for an option that cannot be.
     """
     _check(options)
     names = names or {}
     gathered = Gathered(options)
-    tables = _tables(paths, names, gathered)
+    tables = _tables(paths, names, gathered, most_rows)
     # Measurements name formulas, so formulas come first whatever the order of the files.
     for role in (*SHEETS[:1], _WIDE, *SHEETS[1:]):
         for each, table in tables:
@@ -93,11 +96,11 @@ def wide_columns(
     Empty where no file is a wide table; what else may be wrong with the files is left to ``read_data``.
     """
     _check(options)
-    tables = _tables(paths, names or {}, Gathered(options))
+    tables = _tables(paths, names or {}, Gathered(options), 0)
     return list(dict.fromkeys(header for role, table in tables if role == _WIDE for header in table.headers))
 
 
-def _tables(paths: Sequence[Path], names: Mapping[Path, str], gathered: Gathered) -> list[tuple[str, Table]]:
+def _tables(paths: Sequence[Path], names: Mapping[Path, str], gathered: Gathered, most_rows: int) -> list[tuple[str, Table]]:
     """All tables with what they hold; a file that cannot be read becomes faults of ``gathered``."""
     options = gathered.options
     tables: list[tuple[str, Table]] = []
@@ -107,10 +110,19 @@ def _tables(paths: Sequence[Path], names: Mapping[Path, str], gathered: Gathered
     }  # fmt: skip
     for source in _sources(paths, names, gathered):
         try:
-            found = read_tables(source.path, source.shown, options.encoding, options.delimiter, expected)
-            tables.extend(_with_roles(source, found))
+            found = read_tables(source.path, source.shown, options.encoding, options.delimiter, expected, most_rows)
+            tables.extend(_whole_unless_amounts(_with_roles(source, found)))
         except DataRefused as refusal:
             gathered.faults.extend(refusal.faults)
+    return tables
+
+
+def _whole_unless_amounts(tables: list[tuple[str, Table]]) -> list[tuple[str, Table]]:
+    """The tables; raises DataRefused where one that is read in parts holds anything else than formulas."""
+    for role, table in tables:
+        if table.further is not None and role != SHEETS[0]:
+            problem = f"the table has more than {limits.MAX_ROWS:,} rows"
+            raise refused(table.file, problem, "Only amounts (formula_id, material, amount) may be that many. Split the data set.")
     return tables
 
 

@@ -19,6 +19,7 @@ from matrep_core.formulas.faults import fault
 from matrep_core.formulas.numbers import NumberCells, number_like, read_numbers
 from matrep_core.formulas.schema import MEASUREMENT_COLUMNS
 from matrep_core.formulas.tables import Table, distinct_cells
+from matrep_core.formulas.workbook import TEXT
 
 FORMULA_NAMES = ("formula_id", "formula")
 WIDE_FORMULA_NAMES = ("formula_id", "formula", "id", "name")
@@ -44,14 +45,27 @@ class ReadingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """E amounts above zero of one table. ``part`` numbers what should hold a formula once: a file, or a wide row."""
+    """E amounts above zero of one table. ``part`` numbers what should hold a formula once: a file, or a wide row.
+
+    formula, material (E,) int32 numbers of Gathered; amount (E,) float64 weight-%; part (E,) int32; row (E,) int32
+    as a spreadsheet shows it
+    """
 
     file: str
-    formula: np.ndarray  # (E,) numbers of Gathered.formulas
-    material: np.ndarray  # (E,) numbers of Gathered.materials
-    amount: np.ndarray  # (E,) weight-%
-    part: np.ndarray  # (E,)
-    row: np.ndarray  # (E,) as a spreadsheet shows it
+    formula: np.ndarray
+    material: np.ndarray
+    amount: np.ndarray
+    part: np.ndarray
+    row: np.ndarray
+
+    @classmethod
+    def of(cls, file: str, formula: np.ndarray, material: np.ndarray, amount: np.ndarray, part: np.ndarray, row: np.ndarray) -> Entries:
+        """With numbers as short as they may be: there can be many millions."""
+
+        def short(numbers: np.ndarray) -> np.ndarray:
+            return numbers.astype(np.int32)
+
+        return cls(file, short(formula), short(material), amount, short(part), short(row))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +129,26 @@ def sums_within(sums: np.ndarray, options: ReadingOptions) -> np.ndarray:
 
 
 def gather_formulas(table: Table, gathered: Gathered) -> None:
-    """Add a long table: formula_id, material, amount."""
+    """Add a long table: formula_id, material, amount; also the rows that follow in a file that is read in parts."""
     columns = _required(
         table, gathered, {"formula_id": FORMULA_NAMES, "material": ("material",), "amount": ("amount",)}
     )
     if columns is None:
         return
+    if table.further is not None and table.kinds[columns[2]] is not None and (table.kinds[columns[2]] == TEXT.encode()).any():
+        problem = f"the amounts are texts; of more than {limits.MAX_ROWS:,} rows they are read only as numbers"
+        gathered.faults.append(fault(table.file, None, table.headers[columns[2]], "", problem, "Store the column as numbers."))
+        return
+    extra = [h for c, h in enumerate(table.headers) if c not in columns]
+    part = gathered.new_parts(1)
+    cells = _gather_amounts(table, columns, gathered, part)
+    _note_table(table, cells, gathered, f"columns not read: {', '.join(extra)}" if extra else "")
+    for further in table.further or ():
+        _gather_amounts(further, columns, gathered, part)
+        gathered.notes.append(f"{table.file}: {len(further.rows):,} further rows.")
+
+
+def _gather_amounts(table: Table, columns: list[int], gathered: Gathered, part: int) -> NumberCells:
     at_formula, at_material, at_amount = columns
     formula = read_codes(table, at_formula, gathered.formulas, gathered.faults, gathered.notes)
     material = read_codes(table, at_material, gathered.materials, gathered.faults, gathered.notes)
@@ -134,14 +162,13 @@ def gather_formulas(table: Table, gathered: Gathered) -> None:
 
     cells = read_numbers(table, [at_amount], gathered.options.decimal, sums_fit, gathered.faults)
     amount = _amounts_at_no_fault(table, [at_amount], cells, gathered, empty_is_none=False)[0]
-    extra = [h for c, h in enumerate(table.headers) if c not in columns]
-    _note_table(table, cells, gathered, f"columns not read: {', '.join(extra)}" if extra else "")
     gathered.zeros += int((amount == 0).sum())
     good = (formula >= 0) & (material >= 0) & np.isfinite(amount)
     gathered.broken.update(np.unique(formula[~good]).tolist())
     kept = good & (amount > 0)
-    part = np.full(int(kept.sum()), gathered.new_parts(1))
-    gathered.entries.append(Entries(table.file, formula[kept], material[kept], amount[kept], part, table.rows[kept]))
+    parts = np.full(int(kept.sum()), part)
+    gathered.entries.append(Entries.of(table.file, formula[kept], material[kept], amount[kept], parts, table.rows[kept]))
+    return cells
 
 
 def _amounts_at_no_fault(
@@ -212,7 +239,7 @@ def gather_wide(table: Table, gathered: Gathered) -> None:
     first = gathered.new_parts(len(table.rows))
     gathered.wide_files.add(table.file)
     gathered.entries.append(
-        Entries(table.file, formula[rows], material[which], amounts[which, rows], first + rows, table.rows[rows])
+        Entries.of(table.file, formula[rows], material[which], amounts[which, rows], first + rows, table.rows[rows])
     )
     _gather_wide_measurements(
         table, gathered, cells, formula, property_columns, condition_columns, len(materials), first

@@ -30,7 +30,7 @@ from scipy.sparse import csr_array
 
 from matrep_core import limits
 from matrep_core.errors import DataRefused, MatRepError, NotThere, RunBroken
-from matrep_core.formulas.parquet import arrow_table, column_as_text
+from matrep_core.formulas.parquet import arrow_table, column_as_text, rows_of
 from matrep_core.formulas.schema import MEASUREMENT_COLUMNS, SCALES, FormulaSet, Property
 from matrep_core.formulas.workbook import TEXT
 
@@ -104,6 +104,11 @@ def read_formula_set(folder: Path) -> FormulaSet:
         ) from None
 
 
+def stored_amounts(folder: Path) -> int:
+    """How many amounts the set in ``folder`` says that it holds, before any is read; raises DataRefused."""
+    return rows_of(Path(folder) / "amounts.parquet", "amounts.parquet")
+
+
 class _Unfit(ValueError):
     """A stored set whose parts do not fit together."""
 
@@ -133,7 +138,7 @@ def _read_formula_set(folder: Path) -> FormulaSet:
         index=pd.RangeIndex(len(materials)),
     )
 
-    stored = arrow_table(folder / "amounts.parquet", "amounts.parquet")
+    stored = arrow_table(folder / "amounts.parquet", "amounts.parquet", limits.MAX_STREAMED_ROWS)
     rows, columns = (_numbers(stored, name, pa.int32()).astype(np.int64) for name in ("formula", "material"))
     amount = _numbers(stored, "amount", pa.float64())
     _demand(len(amount), "there are no amounts")

@@ -11,9 +11,9 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from matrep_core.errors import DataRefused, Fault
 from matrep_core.formulas import workbook
 from matrep_core.formulas.decoding import decode, refuse_control_characters
 from matrep_core.formulas.faults import fault, refused
-from matrep_core.formulas.parquet import arrow_table, column_as_text
+from matrep_core.formulas.parquet import arrow_parts, column_as_text
 from matrep_core.formulas.workbook import NUMBER, TEXT
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
@@ -45,6 +45,7 @@ class Table:
     kinds:   C arrays of R one-byte letters of workbook.py, or None where every cell is text
     rows:    (R,) row numbers as a spreadsheet shows them; the header is row 1
     notes:   how the file was read, in sentences
+    further: the rows that follow, of a file that is read in parts; to be asked for once; None where the table is whole
     """
 
     file: str
@@ -55,6 +56,7 @@ class Table:
     rows: np.ndarray
     delimiter: str
     notes: tuple[str, ...]
+    further: Iterator[Table] | None = None
 
     def position(self, *names: str) -> int | None:
         """The column with one of these names, capitals, blanks and hyphens aside; None if there is none."""
@@ -149,25 +151,27 @@ class _Builder:
 
 
 def read_tables(path: Path, shown: str, encoding: str = "auto", delimiter: str = "auto",
-                expected: Iterable[str] = ()) -> list[Table]:  # fmt: skip
+                expected: Iterable[str] = (), most_rows: int = 0) -> list[Table]:  # fmt: skip
     """The tables of one file: one, or a workbook's sheets that hold anything.
 
-    ``shown`` is the name in messages; ``expected`` are header names that help to decide the delimiter.
+    ``shown`` is the name in messages; ``expected`` are header names that help to decide the delimiter;
+    a Parquet file of more than MAX_ROWS rows, and at most ``most_rows``, comes in parts (``Table.further``).
     Raises DataRefused with the faults of the file's shape: encoding, delimiter, headers, rows, bounds.
     """
     try:
         size = path.stat().st_size
     except OSError as error:
         raise refused(shown, "the file cannot be opened", "Check its name and rights.") from error
-    if size > limits.MAX_UPLOAD_BYTES:
-        most = f"at most {limits.MAX_UPLOAD_BYTES // 2**20} are read"
+    suffix = path.suffix.lower()
+    bound = limits.MAX_PARQUET_BYTES if suffix == ".parquet" else limits.MAX_UPLOAD_BYTES
+    if size > bound:
+        most = f"at most {bound // 2**20:,} are read"
         mend = "Split the data set, or save it as Parquet."
         raise refused(shown, f"the file has {size / 2**20:,.0f} MiB; {most}", mend)
-    suffix = path.suffix.lower()
     if suffix == ".xlsx":
         return _read_workbook(path, shown)
     if suffix == ".parquet":
-        return [_read_parquet(path, shown)]
+        return [_read_parquet(path, shown, most_rows)]
     with path.open("rb") as file:
         content = file.read(limits.MAX_UPLOAD_BYTES)  # not more, even where the file grows meanwhile
     return [_read_text(content, shown, encoding, delimiter, set(expected))]
@@ -311,8 +315,20 @@ def _header_of_sheet(name: str, number: int, cells: list[str], kinds: str, fault
 # --- Parquet ------------------------------------------------------------------------------------------------
 
 
-def _read_parquet(path: Path, shown: str) -> Table:
-    frame = arrow_table(path, shown)
+def _read_parquet(path: Path, shown: str, most_rows: int) -> Table:
+    parts = arrow_parts(path, shown, most_rows)
+    first = next(parts)
+    table, second = _typed_table(first, shown, 0), next(parts, None)
+
+    def further(done: int) -> Iterator[Table]:
+        for frame in chain([second], parts):
+            yield _typed_table(frame, shown, done)
+            done += frame.num_rows
+
+    return table if second is None else replace(table, further=further(first.num_rows))
+
+
+def _typed_table(frame: pa.Table, shown: str, before: int) -> Table:
     columns, kinds, faults = [], [], []
     for header, column in zip(frame.column_names, frame.columns):
         try:
@@ -325,7 +341,7 @@ def _read_parquet(path: Path, shown: str) -> Table:
         kinds.append(np.full(len(text), kind, "S1"))
     if faults:
         raise DataRefused(faults)
-    rows = np.arange(2, frame.num_rows + 2)
+    rows = np.arange(before + 2, before + frame.num_rows + 2)
     return _checked(shown, "", list(frame.column_names), columns, kinds, rows, "", "Parquet", 0)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from matrep_core import limits
 from matrep_core.errors import RunBroken
+from matrep_core.formulas.storage import stored_amounts
 from matrep_core.runs.checkpoint import latest_checkpoint
 from matrep_core.runs.store import Run
 
@@ -19,6 +21,8 @@ _MOST_FRAMES = 1_000  # settings allow 200
 
 def inspect(run: Run) -> None:
     """Open everything that views read of ``run``; raises RunBroken, or another MatRepError, where anything does not fit."""
+    if (amounts := stored_amounts(run.path / "data")) > limits.MAX_ROWS:
+        raise RunBroken(f"{run.id} holds {amounts:,} amounts; a run that is loaded may hold {limits.MAX_ROWS:,} at most.")
     run.status(), run.support, run.folds, run.metrics(), latest_checkpoint(run.path)
     frames = run.frames()
     if len(frames) > _MOST_FRAMES:
