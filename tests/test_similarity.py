@@ -30,6 +30,7 @@ from matrep_core.similarity.functions import acts_differently, function_distance
 from matrep_core.similarity.groups import group_neighbours, hubs, path_between, singular, web_of
 from matrep_core.similarity.profiles import Swaps, amount_profiles, co_use
 from matrep_core.similarity.ranking import BY, Similarity, Weights
+from matrep_core.similarity.reliability import USUAL, reliability
 from matrep_core.training import fit, prepare
 from matrep_core.views.facts import material_facts
 from matrep_core.views.neighbours import Points, formulas_with, neighbours
@@ -211,6 +212,33 @@ def test_a_set_without_functions_is_ranked_all_the_same():
     similarity = Similarity(data, np.array(["train"] * 3, dtype=object), ensemble(data))
     assert similarity.functions[1] == []
     assert len(similarity.neighbours(0, 5).indices) == 2
+
+
+# What each kind of use weighs ---------------------------------------------------------------------
+
+
+def mixtures(families: int, noise: float, seed: int = 3) -> FormulaSet:
+    """600 formulas of five out of 40 materials: those of one family of partners, or, with ``noise``, any; amounts by lot."""
+    random = np.random.default_rng(seed)
+    family = np.arange(40) % families
+    formulas = []
+    for _ in range(600):
+        own = np.flatnonzero(family == random.integers(families)) if random.random() > noise else np.arange(40)
+        chosen = random.choice(own, 5, replace=False)
+        formulas.append(dict(zip([f"m{i:02}" for i in chosen], random.dirichlet(np.ones(5)) * 100, strict=True)))
+    return made_of(formulas)
+
+
+def test_partners_weigh_as_much_as_they_come_back_in_the_other_half():
+    habit, chance = reliability(mixtures(4, 0.0)), reliability(mixtures(4, 1.0))
+    assert habit.partners > 0.9 > 0.5 > chance.partners
+    assert habit.entries >= 3 and habit.entries > chance.entries
+    assert habit.ratio > 5 * chance.ratio
+    assert reliability(mixtures(4, 0.0)) == habit
+
+
+def test_too_few_formulas_to_be_halved_weigh_as_usual():
+    assert reliability(made_of([{"a": 50.0, "b": 50.0}, {"a": 20.0, "c": 80.0}])) is USUAL
 
 
 # Rankings -----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ PRIOR = 3.0  # formulas' worth of the usual amounts that every material starts f
 CO_USE_ENTRIES = 5
 MOST_FORMULAS = 512  # of one material, looked through for swaps
 LIKE = 0.3  # formulas that share less are no before and after of a swap
+PAIRS = 2**16  # of formulas looked at at once
 SHARPNESS = 4  # a pair of formulas counts with its likeness to this power
 
 
@@ -43,31 +44,40 @@ def co_use(data: FormulaSet, entries: int = CO_USE_ENTRIES, smoothing: float = 0
     together. ``smoothing`` is the power of the partner's frequency: 1 is plain PPMI, 0 takes every partner
     as equally likely beforehand. Source: Levy, Goldberg, Dagan 2015, TACL 3.
     """
+    matrix = partners_of(data, smoothing)
+    if not matrix.nnz:
+        return np.zeros((len(data.materials), 1))
+    left, values = directions(matrix, entries)
+    return unit(left * np.sqrt(values))
+
+
+def partners_of(data: FormulaSet, smoothing: float = 0.0) -> csr_array:
+    """(M, M) positive pointwise mutual information of standing in one formula; ``smoothing`` as in ``co_use``."""
     present = _present(data)
     together = (present.T @ present).tocoo()
     apart = together.row != together.col
     row, column, count = together.row[apart], together.col[apart], together.data[apart]
     size = len(data.materials)
-    if not len(count):
-        return np.zeros((size, 1))
     own, partner = np.bincount(row, count, size), np.bincount(column, count, size) ** smoothing
     information = np.log(count * partner.sum() / (own[row] * partner[column]))
     kept = information > 0
-    matrix = csr_array((information[kept], (row[kept], column[kept])), shape=(size, size))
-    return unit(_singular(matrix, entries))
+    return csr_array((information[kept], (row[kept], column[kept])), shape=(size, size))
 
 
-def _singular(matrix: csr_array, entries: int) -> np.ndarray:
-    """(M, entries) left singular vectors times the root of their values, largest first; the same every time."""
+def directions(matrix: csr_array, entries: int, tolerance: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """(M, entries) left singular vectors of (M, M) and their values, largest first; the same every time.
+
+    ``tolerance`` is the relative error that a value may have; 0 is as exact as the numbers are.
+    """
     from scipy.sparse.linalg import svds
 
     size = matrix.shape[0]
     if size <= 64 or entries >= size - 1:
         left, values, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
     else:
-        left, values, _ = svds(matrix, k=entries, v0=np.ones(size))
+        left, values, _ = svds(matrix, k=entries, v0=np.ones(size), tol=tolerance)
     order = np.argsort(-values)[:entries]
-    return left[:, order] * np.sqrt(values[order])
+    return left[:, order], values[order]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -114,15 +124,20 @@ class Swaps:
         strength, likest = np.zeros(size), np.zeros(size)
         pair = np.full((size, 2), -1, np.int64)
         alike = (self._weighted[mine] @ self._other_way).tocoo()
-        kept = (alike.data >= LIKE) & without[alike.col]
-        for before, after, likeness in zip(mine[alike.row[kept]], alike.col[kept], alike.data[kept], strict=True):
-            new = np.setdiff1d(self._materials(after), self._materials(before), assume_unique=True)
-            if not len(new):
-                continue
-            strength[new] += likeness**SHARPNESS / len(new)  # what came in together shares the evidence
-            better = new[likeness > likest[new]]
-            likest[better], pair[better] = likeness, (before, after)
+        kept = np.flatnonzero((alike.data >= LIKE) & without[alike.col])
+        before, after, likeness = mine[alike.row[kept]], alike.col[kept], alike.data[kept]
+        for start in range(0, len(kept), PAIRS):
+            block = slice(start, start + PAIRS)
+            there = self._present[after[block]]
+            new = csr_array(there - there.multiply(self._present[before[block]]))  # what came in, a row a pair
+            new.eliminate_zeros()
+            counts = np.diff(new.indptr)
+            which = np.repeat(np.arange(start, start + len(counts)), counts)
+            strength += np.bincount(new.indices, (likeness**SHARPNESS)[which] / counts[which - start], size)  # they share the evidence
+            order = np.argsort(-likeness[which], kind="stable")
+            materials, first = np.unique(new.indices[order], return_index=True)
+            best = which[order][first]
+            better = likeness[best] > likest[materials]
+            materials, best = materials[better], best[better]
+            likest[materials], pair[materials] = likeness[best], np.column_stack([before[best], after[best]])
         return strength / np.sqrt(self._uses[material] * self._uses), pair, likest
-
-    def _materials(self, formula: int) -> np.ndarray:
-        return self._present.indices[slice(*self._present.indptr[formula : formula + 2])]

@@ -18,6 +18,7 @@ from matrep_core.limits import MAX_NEIGHBOURS, Bound
 from matrep_core.similarity.effects import Models, fingerprints, probe_formulas
 from matrep_core.similarity.functions import function_distances, multi_hot
 from matrep_core.similarity.profiles import Swaps, amount_profiles, co_use, unit
+from matrep_core.similarity.reliability import Reliability, reliability
 from matrep_core.views.facts import find_material
 from matrep_core.views.neighbours import METRICS, Neighbours, Points
 
@@ -28,11 +29,17 @@ BY = {
 }
 
 
+USE = 1.118  # what the straight distance of use in formulas is scaled to; the other weights go with it
+
+
 @dataclass(frozen=True)
 class Weights:
-    """What each kind of evidence counts in the fused distance; amount profiles count 1."""
+    """What each kind of evidence counts in the fused distance; use in formulas, amounts and partners together, counts USE.
 
-    co_use: float = 0.5
+    ``co_use`` is what partners count beside amounts, times the root of ``Reliability.ratio``.
+    """
+
+    co_use: float = 1.6
     effect: float = 0.1
     code: float = 0.1
     rarity: float = 0.6
@@ -55,8 +62,13 @@ class Similarity:
 
     @cached_property
     def partners(self) -> np.ndarray:
-        """(M, ·) as ``co_use`` gives."""
-        return co_use(self.data)
+        """(M, ·) as ``co_use`` gives, with the entries that come back in the other half of the formulas."""
+        return co_use(self.data, self.reliability.entries)
+
+    @cached_property
+    def reliability(self) -> Reliability:
+        """How far amounts and partners come back in the other half of the formulas."""
+        return reliability(self.data)
 
     @cached_property
     def fingerprints(self) -> np.ndarray:
@@ -78,7 +90,8 @@ class Similarity:
     @cached_property
     def profile_points(self) -> np.ndarray:
         """(M, ·) float32: straight distance compares use in formulas."""
-        return np.hstack([self.amounts, self.weights.co_use * self.partners]).astype(np.float32)
+        partners = self.weights.co_use * np.sqrt(self.reliability.ratio)
+        return (USE / np.hypot(1, partners) * np.hstack([self.amounts, partners * self.partners])).astype(np.float32)
 
     @cached_property
     def fused_points(self) -> np.ndarray:
