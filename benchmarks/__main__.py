@@ -44,6 +44,9 @@ BENCHMARKS: dict[str, tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = 
         ("--out", {"type": Path, "metavar": "DIR", "help": "where its runs are kept; what is trained is not repeated"}),
         ("--tune", {"action": "store_true", "help": "the materials that chose the settings, instead of the others"}),
     ]),
+    "twins": ("twins", "measure", "whether materials under two codes each are proposed to be merged", [
+        SETS, ("--tune", {"action": "store_true", "help": "the draw that chose the settings, instead of the others"}),
+    ]),
     "scaling": ("scaling", "measure", "cost at 10 and 100 times the formulas, materials and runs", [
         ("--only", {"default": "", "metavar": "fmr", "help": "f for formulas, m for materials, r for runs; all without it"}),
     ]),

@@ -1,4 +1,4 @@
-"""What if: another material in a formula or in all of them, near pairs that act differently, new materials, a goal."""
+"""What if: another material in a formula or in all of them, codes merged, near pairs that act differently, new materials, a goal."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from matrep_ui.asking import (
 from matrep_ui.charts import with_unit
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_label
+from matrep_ui.merging import show_merge
 from matrep_ui.page import choose_run, empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 from matrep_ui.taking import downloads
 
-ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "aim": "Aim", "place": "Place a new material", "cliffs": "Cliffs"}
+ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "aim": "Aim", "place": "Place a new material", "merge": "Merge look-alikes", "cliffs": "Cliffs"}
 PASTED = "pasted"
 
 
@@ -279,4 +280,4 @@ with show_errors():
     ask = str(st.segmented_control(
         "Question", list(ASKS), format_func=ASKS.get, default=start, required=True, key="ask", on_change=lambda: to_url(ask=st.session_state["ask"]),
     ))  # fmt: skip
-    {"substitute": substitute, "everywhere": everywhere, "aim": aim, "place": show_places, "cliffs": show_cliffs}[ask](bench)
+    {"substitute": substitute, "everywhere": everywhere, "aim": aim, "place": show_places, "merge": show_merge, "cliffs": show_cliffs}[ask](bench)

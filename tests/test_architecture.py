@@ -36,7 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "matrep_core.similarity": BASE
     | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
     "matrep_core.whatif": BASE
-    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views", "matrep_core.similarity", "matrep_core.predictor"},
+    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views", "matrep_core.similarity", "matrep_core.predictor"}
+    | {"matrep_core.training", "matrep_core.evaluation"},
     "matrep_core.folds": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs"},
     "matrep_core.predictor": {"matrep_core.model", "matrep_core.runs"},
     "matrep_core.training": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.folds"},

@@ -2,7 +2,7 @@
 
 Importing umap or sklearn takes seconds and measuring all frames takes minutes; a page must open without
 either. ``ask`` returns the answer where it is kept, or else says how far it is; the worker is
-``python -m matrep_core.views.background RESULT LOCK``. One worker computes at a time, the others wait; a
+``python -m matrep_core.views.background RESULT LOCK``, or another module whose ``main`` knows further tasks. One worker computes at a time, the others wait; a
 worker outlives the page that asked, and two that ask the same share one.
 """
 
@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from matrep_core.errors import MatRepError, RunBroken, RunBusy
-from matrep_core.runs.files import held_lock, read_json, take_lock, write_json
+from matrep_core.runs.files import held_lock, is_locked, read_json, take_lock, write_json
 from matrep_core.views.cache import cache_path, prune, read_cached, write_cached
 
 Arrays = dict[str, np.ndarray]
+Task = Callable[[dict[str, Any], Arrays, Callable[[float], None]], Arrays]
 _TURN = ".turn"
 _POLL = 0.2  # seconds
 _TOLD_EVERY = 0.5  # seconds
@@ -39,22 +40,26 @@ class Progress:
     share: float | None
 
 
-def ask(root: Path, key: str, task: str, settings: dict[str, Any], inputs: Arrays | None = None) -> Arrays | Progress:
+def answer(root: Path, key: str) -> Arrays | Progress | None:
+    """What ``ask`` gives, but nothing is started: None where nobody asked yet. Raises MatRepError where the worker failed."""
+    result = cache_path(root, key)
+    if (known := _known(result)) is not None:
+        return known
+    return _progress(result) if is_locked(result.with_suffix(".lock")) else None
+
+
+def ask(
+    root: Path, key: str, task: str, settings: dict[str, Any], inputs: Arrays | None = None, worker: str = "matrep_core.views.background"
+) -> Arrays | Progress:
     """The answer of that key below ``root``, or how far it is; the first to ask starts the worker.
 
-    ``task`` is a name in ``tasks.TASKS``, which is given ``settings`` (JSON) and ``inputs``; ``key`` must name all
-    of that by content. Raises MatRepError where the worker failed, or the cache cannot be written; asking again
-    after that starts it again.
+    ``task`` is a name among the tasks of the module ``worker``, here ``tasks.TASKS``; it is given ``settings`` (JSON) and
+    ``inputs``; ``key`` must name all of that by content. Raises MatRepError where the worker failed, or the cache cannot be
+    written; asking again after that starts it again.
     """
     result = cache_path(root, key)
-    found = read_cached(result)
-    if found is not None:
-        return found
-    failed = result.with_suffix(".failed")
-    if failed.is_file():
-        why = str(read_json(failed)["why"])
-        failed.unlink(missing_ok=True)
-        raise MatRepError(why)
+    if (known := _known(result)) is not None:
+        return known
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
         lock = take_lock(result.with_suffix(".lock"), "Another process computes this.")
@@ -66,7 +71,7 @@ def ask(root: Path, key: str, task: str, settings: dict[str, Any], inputs: Array
         if (found := read_cached(result)) is not None:  # it was done while the lock was taken
             result.with_suffix(".lock").unlink(missing_ok=True)
             return found
-        _launch(result, lock, task, settings, inputs)
+        _launch(result, lock, worker, task, settings, inputs)
     except OSError as error:
         raise MatRepError(f"The answer could not be kept in the artifacts folder: {error.strerror}.") from None
     finally:
@@ -86,6 +91,16 @@ def wait(
     return found
 
 
+def _known(result: Path) -> Arrays | None:
+    found = read_cached(result)
+    failed = result.with_suffix(".failed")
+    if found is None and failed.is_file():
+        why = str(read_json(failed)["why"])
+        failed.unlink(missing_ok=True)
+        raise MatRepError(why)
+    return found
+
+
 def _progress(result: Path) -> Progress:
     try:
         return Progress(float(read_json(result.with_suffix(".progress"))["share"]))
@@ -93,14 +108,14 @@ def _progress(result: Path) -> Progress:
         return Progress(None)
 
 
-def _launch(result: Path, lock: int, task: str, settings: dict[str, Any], inputs: Arrays | None) -> None:
+def _launch(result: Path, lock: int, worker: str, task: str, settings: dict[str, Any], inputs: Arrays | None) -> None:
     """Start the worker, which inherits the lock, so that the question is never without a holder."""
     result.with_suffix(".progress").unlink(missing_ok=True)
     write_json(result.with_suffix(".question"), {"task": task, "settings": settings})
     write_cached(result.with_suffix(".in"), inputs or {"none": np.zeros(0)})
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     subprocess.Popen(
-        [sys.executable, "-m", "matrep_core.views.background", str(result), str(lock)],
+        [sys.executable, "-m", worker, str(result), str(lock)],
         cwd=Path(__file__).resolve().parents[2], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         env={**os.environ, **one_thread}, start_new_session=True, pass_fds=(lock,),
     )  # fmt: skip
@@ -118,9 +133,10 @@ class _Teller:
             write_json(self._path, {"share": share})
 
 
-def main(result: Path, lock: int) -> int:
+def main(result: Path, lock: int, tasks: Mapping[str, Task] | None = None) -> int:
     """The worker: answer the question beside ``result``, whose lock it inherited as the file descriptor ``lock``."""
-    from matrep_core.views.tasks import TASKS
+    if tasks is None:
+        from matrep_core.views.tasks import TASKS as tasks
 
     with held_lock(result.with_suffix(".lock"), "", lock), _turn(result.parent):
         try:
@@ -128,7 +144,7 @@ def main(result: Path, lock: int) -> int:
             if inputs is None:
                 raise RunBroken("What was asked could not be read again. Reload the page to ask anew.")
             if read_cached(result) is None:
-                write_cached(result, TASKS[question["task"]](question["settings"], inputs, _Teller(result)))
+                write_cached(result, tasks[question["task"]](question["settings"], inputs, _Teller(result)))
         except Exception as error:
             own = isinstance(error, MatRepError)
             if not own:

@@ -18,6 +18,7 @@ from matrep_core.whatif.bench import Asked
 from matrep_core.whatif.newcomers import NewFormulas, joined, new_formulas, order_of, texts_of
 from matrep_core.whatif.placing import Placer
 from matrep_core.whatif.region import Region, posterior, prior_region
+from matrep_core.whatif.report import plain_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,16 +130,8 @@ def place_report(run: Run, new: FormulaSet) -> tuple[list[dict[str, Any]], str]:
             lines.append(f"  measure {each.teaches['formula_id'].iloc[0]} next: it would teach most")
     rows = [
         {"material": each.code, "measured": each.measured, "unsure": each.unsure, "note": each.note,
-         "stand_ins": _rows(each.stand_ins), "predictions": _rows(each.predictions), "teaches": _rows(each.teaches[["formula_id", "teaches"]]),
+         "stand_ins": plain_rows(each.stand_ins), "predictions": plain_rows(each.predictions), "teaches": plain_rows(each.teaches[["formula_id", "teaches"]]),
          "vector": [float(v) for v in each.region.mean], "vector_sd": [float(v) for v in np.sqrt(np.diag(each.region.covariance))]}
         for each in placements
     ]  # fmt: skip
     return rows, "\n".join(lines)
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
-        for row in table.to_dict("records")
-    ]
-

@@ -29,7 +29,7 @@ def substitute_report(
     if new is None:
         table = candidates(bench, before, old, wish, formula)
         shown = table.head(most)
-        rows = [_plain(row) for row in shown.to_dict("records")]
+        rows = plain_rows(shown)
         lines = [f"{old} in {formula_id}, {before[bench.data.material_index[old]]:.4g} weight-%: the first {len(shown)} of {len(table)}."]
         width = max(len(row["material"]) for row in rows)
         for row in shown.to_dict("records"):
@@ -38,9 +38,9 @@ def substitute_report(
     found = swap(bench, before, old, new, wish, formula)
     document = {
         "formula": formula_id, "old": old, "new": new, "amount": wish.amount, "unsure": found.unsure, "warnings": found.warnings,
-        "properties": [_plain(row) for row in found.told.to_dict("records")],
-        "drivers": [_plain(row) for row in found.drivers.to_dict("records")],
-        "amounts": [_plain(row) for row in side_by_side(bench, found.before, found.after).to_dict("records")],
+        "properties": plain_rows(found.told),
+        "drivers": plain_rows(found.drivers),
+        "amounts": plain_rows(side_by_side(bench, found.before, found.after)),
     }  # fmt: skip
     return document, "\n".join(_told(found, bench, formula_id, old, new))
 
@@ -103,7 +103,11 @@ def _interval(row: dict[str, Any]) -> str:
     return f"80 % interval {row['low80']:.4g} to {row['high80']:.4g}" if math.isfinite(row["low80"]) else "no interval: one model alone"
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as JSON knows it: NaN becomes null."""
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
-    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in plain.items()}
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON knows them: what is no finite number becomes null."""
+
+    def plain(value: Any) -> Any:
+        value = value.item() if isinstance(value, np.generic) else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return [{name: plain(value) for name, value in row.items()} for row in table.to_dict("records")]
