@@ -26,7 +26,8 @@ from matrep_core.settings import TrainingSettings
 
 VECTORS, TREES, MIXTURE_TREES, KERNEL = "vectors", "trees", "trees on mixture vectors", "kernel"
 LEVELS = (0.80, 0.95)
-HALFWAY = 400  # mixtures at which the models' variance is looked at
+MIXTURES = 400  # at which the models' variance is looked at
+STIRRED_IN = 0.15  # of another formula, in each of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,33 +315,35 @@ def _widths(error: np.ndarray, disagreement: np.ndarray, rare: np.ndarray) -> In
 
 
 def _gain_of_averaging(ensemble: Ensemble, amounts: csr_array, standard: np.ndarray, names: list[str]) -> np.ndarray:
-    """(J,) by how much the mean over the folds lowers the squared error of each kind against one of its models.
+    """(J, J) by how much averaging over the folds lowers the mean products of the errors of two kinds of models.
 
-    It is the variance between the models less that of their mean, taken at mixtures halfway between two training
-    formulas: they are new to every model, as the formulas are that will be predicted.
+    It is the covariance between the models of the folds less that of their means, taken at mixtures of two training
+    formulas, mostly of one: they are new to every model, and as near to its formulas as those that will be predicted.
+    Kinds that see the same folds err alike; without the products of two kinds, mixing them would look worse than it is.
     """
     random = generator(len(names), f"halfway {amounts.shape[0]}")
-    one, other = random.choice(amounts.shape[0], (2, HALFWAY))
-    parts = ensemble._parts(csr_array((amounts[one] + amounts[other]) * 0.5), (standard[one] + standard[other]) * 0.5)
-    gains = []
-    for name in names:
-        models = parts[name][1:] if name == VECTORS else parts[name]
-        gains.append(models.var(axis=0, ddof=1).mean() * (1 - 1 / len(parts[name])))
-    return np.array(gains)
+    one, other = random.choice(amounts.shape[0], (2, MIXTURES))
+    share = 1 - STIRRED_IN
+    mixed = csr_array(share * amounts[one] + STIRRED_IN * amounts[other])
+    parts = ensemble._parts(mixed, share * standard[one] + STIRRED_IN * standard[other])
+    models = np.stack([parts[name][1:] if name == VECTORS else parts[name] for name in names])  # (J, K, MIXTURES)
+    apart = models - models.mean(axis=1, keepdims=True)
+    folds = models.shape[1]
+    return np.einsum("ikh,jkh->ij", apart, apart) / ((folds - 1) * models.shape[2]) * (1 - 1 / folds)
 
 
 def _stacked(held: np.ndarray, targets: np.ndarray, gains: np.ndarray) -> np.ndarray:
     """(J,) weights >= 0 that sum to 1 with the least expected squared error of the averaged models.
 
-    ``held`` (R, J) are held-out predictions of single models: what averaging will gain is taken off their own
-    squared error, or stacking would underrate those that vary most.
+    ``held`` (R, J) are held-out predictions of single models: what averaging will gain, ``gains`` (J, J), is taken off
+    the products of their errors, or stacking would underrate those that vary most.
     """
     from scipy.optimize import minimize
 
     count = held.shape[1]
     if count == 1:
         return np.ones(1)
-    moments, reach = held.T @ held / len(held) - np.diag(gains), held.T @ targets / len(held)
+    moments, reach = held.T @ held / len(held) - gains, held.T @ targets / len(held)
     found = minimize(
         lambda w: w @ moments @ w - 2 * reach @ w, np.full(count, 1 / count), jac=lambda w: 2 * (moments @ w - reach),
         bounds=[(0, 1)] * count, constraints={"type": "eq", "fun": lambda w: w.sum() - 1}, method="SLSQP",
