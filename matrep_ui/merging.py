@@ -14,7 +14,7 @@ from matrep_core.views.facts import RARE
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.lookalikes import Group, Proposal, propose
 from matrep_core.whatif.merge import Groups, checked, mapping, merged
-from matrep_core.whatif.trial import SPLITS, answer, start, verdict
+from matrep_core.whatif.trial import SPLITS, WORDS, answer, start, verdict
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_label
 from matrep_ui.page import link, plain, show_errors
@@ -151,8 +151,9 @@ def _progress(run: Run, groups: dict[str, tuple[str, ...]], splits: int) -> None
 
 def _show_outcome(run: Run, groups: Groups, found: Arrays) -> None:
     told = verdict(run, groups, found)
-    worse = (told.measures["verdict"] == "costs accuracy").any()
-    (st.warning if worse else st.success)(plain(told.sentence), icon=":material/balance:")
+    verdicts = set(told.measures["verdict"])
+    show = st.warning if WORDS["worse"] in verdicts else st.success if WORDS["better"] in verdicts else st.info
+    show(plain(told.sentence), icon=":material/balance:")
     st.dataframe(_in_words(told.measures), hide_index=True)
     with st.expander("Split by split, and group by group", icon=":material/table_rows:"):
         st.write("Errors of every split; the same formulas evaluate before and after.")

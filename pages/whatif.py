@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from matrep_core.errors import NotThere
+from matrep_core.errors import NotThere, SettingRefused
 from matrep_core.formulas.storage import list_datasets, open_dataset
 from matrep_core.runs.store import artifacts_root
 from matrep_core.whatif.aim import Goal, suggestions_table
@@ -195,6 +195,40 @@ def show_cliffs(bench: Bench) -> None:
     downloads(table, file_name("cliffs", asked.name, bench.run), key="cliffs")
 
 
+def choose_goal(bench: Bench, before: np.ndarray, values: dict[str, tuple[float, float]]) -> Goal:
+    """What may change, and within which amounts and which cost."""
+    index, materials = bench.data.material_index, bench.data.materials
+    label = lambda code: material_label(bench.facts, index[code])  # noqa: E731
+    with st.expander("What may change", icon=":material/filter_alt:"):
+        first, second = st.columns(2)
+        changes = int(first.number_input(
+            "Materials changed at most", 1, 5, 2, help="Not counting the one that takes up the rest, and those that the bounds change anyway.",
+        ))  # fmt: skip
+        balance = second.selectbox("Takes up the rest", bench.held(before), format_func=label)
+        never = st.multiselect("Leave these as they are", materials, format_func=label, placeholder="Choose materials", key="aim never")
+        out = st.multiselect("Leave these out", materials, format_func=label, placeholder="Choose materials", key="aim out")
+        bounded = st.multiselect(
+            "Bound the weight-% of these", materials, format_func=label, placeholder="Choose materials", key="aim bounded",
+            help="A least of more than 0 makes a material a must. Without bounds: 0 to the most seen in training.",
+        )  # fmt: skip
+        amounts = {code: (0.0, 0.0) for code in out}
+        for code in bounded:
+            low, high = st.columns(2)
+            least = low.number_input(f"{plain(code)}, least weight-%", 0.0, 100.0, 0.0, key=f"aim least {code}")
+            most = high.number_input(f"{plain(code)}, most weight-%", 0.0, 100.0, bench.most_seen(code), key=f"aim most {code}", help="The most seen in training, unless you change it.")
+            if code in out:
+                raise SettingRefused(code, f"{least:g} to {most:g}", "it is left out and bounded at once; take it out of one of the two lists.")
+            amounts[code] = (least, most)
+        cost = None
+        if bench.prices is not None:
+            now = float(bench.cost(before[None])[0])
+            words = f"It is {now:.4g} now: the mean price by weight." if np.isfinite(now) else "Not known now: a material has no price."
+            cost = st.number_input(f"Cost at most ({plain(bench.price_name)})", value=None, key="aim cost", placeholder="any", help=words)
+        else:
+            st.caption("Give the materials table a column price, and the cost can be bounded, too.")
+    return Goal(values, amounts, np.nan if cost is None else cost, tuple(never), str(balance), changes)
+
+
 def aim(bench: Bench) -> None:
     """Wanted values, and the changes that come nearest, few materials first."""
     before, row, name = choose_formula(bench)
@@ -206,16 +240,10 @@ def aim(bench: Bench) -> None:
         low = first.number_input(with_unit("At least", plain(asked.unit)), value=None, key=f"aim low {asked.name}")
         high = second.number_input(with_unit("At most", plain(asked.unit)), value=None, key=f"aim high {asked.name}")
         values[asked.name] = (np.nan if low is None else low, np.nan if high is None else high)
-    with st.expander("What may change", icon=":material/filter_alt:"):
-        changes = int(st.number_input("Materials changed at most", 1, 5, 2))
-        held = bench.held(before)
-        balance = st.selectbox("Takes up the rest", held)
-        never = st.multiselect("Leave these as they are", bench.data.materials, placeholder="Choose materials", key="aim never")
-        most_cost = st.number_input(f"Cost at most ({plain(bench.price_name)})", value=None, key="aim cost") if bench.prices is not None else None
+    goal = choose_goal(bench, before, values)
     if not any(np.isfinite(bound).any() for bound in values.values()):
         st.info("Give a least or a most for at least one property.", icon=":material/flag:")
         return
-    goal = Goal(values, most_cost=np.nan if most_cost is None else most_cost, never=tuple(never), balance=str(balance), changes=changes)
     found = suggested(bench, before, goal, row)
     if not found:
         st.success("The formula is there already, or no change that is allowed comes nearer.", icon=":material/check:")

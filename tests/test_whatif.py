@@ -249,3 +249,49 @@ def test_a_goal_that_cannot_be_is_a_sentence(bench, question):
     ):
         with pytest.raises(error):
             suggest(bench, before, goal)
+
+
+def test_bounds_of_single_materials_hold_in_every_suggestion(bench, question):
+    from matrep_core.whatif.aim import Goal, suggest
+
+    formula, before, _ = question
+    index, held = bench.data.material_index, bench.held(before)
+    out, bounded, balance = held[2], held[1], held[0]
+    must = next(code for code in bench.data.materials if bench.run.support[index[code]] > 5 and code not in held)
+    first = float(bench.asked[0].predict(np.atleast_2d(before), formula).value[0])
+    amounts = {out: (0.0, 0.0), bounded: (0.0, before[index[bounded]] / 2), must: (0.4, 0.9)}
+    found = suggest(bench, before, Goal({"viscosity": (first * 1.5, np.nan)}, amounts, balance=balance, changes=1), formula)
+    assert set(found[0].changes) == {out, bounded, must}  # what the bounds change by themselves
+    assert len(found) > 1 and len(found[1].changes) <= 4 and set(found[0].changes) <= set(found[1].changes)
+    for each in found:
+        after = each.swap.after
+        assert after[index[out]] == 0 and after[index[bounded]] <= before[index[bounded]] / 2 + 1e-9
+        assert 0.4 <= after[index[must]] <= 0.9 + 1e-9 and after.sum() == pytest.approx(before.sum()) and (after >= 0).all()
+
+
+def test_costs_hold_in_every_suggestion_or_are_said_not_to(bench, question):
+    from matrep_core.whatif.aim import Goal, suggest
+
+    formula, before, _ = question
+    now = float(bench.cost(before[None])[0])
+    cheaper = Goal({"viscosity": (1.0, np.nan)}, most_cost=now * 0.99, changes=2)
+    found = suggest(bench, before, cheaper, formula)
+    assert found and all(each.cost <= now * 0.99 * (1 + 1e-6) for each in found)
+    with pytest.raises(NotThere, match="keeps the bounds: the cost is .* more than 0.001"):
+        suggest(bench, before, replace(cheaper, most_cost=0.001, changes=1), formula)
+
+
+def test_bounds_that_cannot_be_met_are_a_sentence(bench, question):
+    from matrep_core.whatif.aim import Goal, suggest
+
+    _, before, _ = question
+    index, held = bench.data.material_index, bench.held(before)
+    other = next(code for code in bench.data.materials if code not in held)
+    wanted = {"viscosity": (1.0, np.nan)}
+    for words, goal in (
+        ("its amount is to stay as it is", Goal(wanted, {held[1]: (99.0, 99.5)}, never=(held[1],))),
+        ("the least amounts leave nothing for", Goal(wanted, {other: (90.0, 95.0)}, balance=held[-1])),
+        (f"{held[0]}, which takes up the rest, would be", Goal(wanted, {held[0]: (0.0, 0.0)}, balance=held[0], changes=1)),
+    ):
+        with pytest.raises((SettingRefused, NotThere), match=words):
+            suggest(bench, before, goal)

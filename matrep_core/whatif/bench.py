@@ -12,12 +12,13 @@ from scipy.sparse import csr_array
 
 from matrep_core.errors import NotThere, SettingRefused
 from matrep_core.formulas.schema import FormulaSet, observations
+from matrep_core.limits import AMOUNT_SUM
 from matrep_core.model.ensemble import Ensemble, Prediction
 from matrep_core.predictor import predictor_of
 from matrep_core.runs.store import Run
 from matrep_core.similarity.evidence import similarity_of
 from matrep_core.similarity.ranking import Similarity
-from matrep_core.views.facts import RARE, TRAINING_PARTS, material_facts
+from matrep_core.views.facts import RARE, TRAINING_PARTS, find_material, material_facts
 
 MOST_NAMED = 3  # partners that one warning names
 PRICES, STOCKS = ("price", "cost"), ("stock", "in stock", "in_stock", "available", "availability")
@@ -163,6 +164,11 @@ class Bench:
     def held(self, before: np.ndarray) -> list[str]:
         """The materials of a formula (M,) in weight-%, largest amount first."""
         return [self.data.materials[m] for m in np.argsort(-before, kind="stable") if before[m] > 0]
+
+    def most_seen(self, code: str) -> float:
+        """The largest weight-% of a material in a training formula; 100 where none holds it."""
+        high = float(self.facts["high"].iloc[find_material(self.data, code)])
+        return min(high, AMOUNT_SUM) if np.isfinite(high) else AMOUNT_SUM
 
     def cost(self, amounts: np.ndarray) -> np.ndarray:
         """(R,) price of (R, M) amounts: the mean of the materials' prices by weight; NaN where one is not known."""

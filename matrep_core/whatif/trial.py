@@ -125,10 +125,10 @@ class Verdict:
 def verdict(run: Run, groups: Groups, found: Arrays) -> Verdict:
     """What a finished trial says. Errors are in the property's unit, and on a log scale also in powers of ten."""
     error = {side: np.abs(found[side] - found["measured"]) for side in ("before", "after")}
-    measures = {f"mean absolute error ({run.unit})" if run.unit else "mean absolute error": (error, np.mean)}
+    measures = {f"MAE ({run.unit})" if run.unit else "MAE": (error, np.mean)}
     if run.scale == "log":
         log = {side: np.square(np.log10(found[side]) - np.log10(found["measured"])) for side in ("before", "after")}
-        measures["root mean square error of log10"] = (log, _root_mean)
+        measures["RMSE of log10"] = (log, _root_mean)
     number, names = found["split"], np.unique(found["split"])
     share = 1 - run.settings.train_share
     rows, by_split = [], pd.DataFrame({"split": names})
