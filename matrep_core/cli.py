@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_engine(resume)
 
     near = command("neighbours", "the materials most similar to one, with what speaks for each", _neighbours)
-    near.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    near.add_argument("run_dir", type=Path, metavar="RUN_OR_STUDY", help="of a study the runs that are done speak together")
     near.add_argument("material", metavar="MATERIAL")
     near.add_argument("--k", type=int, default=10, help="how many (default 10)")
     near.add_argument("--by", choices=["fused", "profile", "code"], help="all evidence (default), use in formulas, or learned vectors")
@@ -338,10 +338,12 @@ def _result(run: Any) -> tuple[dict[str, Any], str]:
 
 
 def _neighbours(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    from matrep_core.evaluation.results import Study
     from matrep_core.similarity.report import neighbours_report
 
-    run = _open(arguments.run_dir)
-    return neighbours_report(run, arguments.material, arguments.k, arguments.by, arguments.metric)
+    path = arguments.run_dir
+    source = Study(path) if (path / "study.json").is_file() else _open(path)
+    return neighbours_report(source, arguments.material, arguments.k, arguments.by, arguments.metric)
 
 
 def _substitute(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -15,7 +15,7 @@ from matrep_core.views.cache import content_key
 from matrep_core.views.facts import caution
 from matrep_core.views.neighbours import Neighbours
 from matrep_ui.charts import signed
-from matrep_ui.looking import Look, amount_range
+from matrep_ui.looking import Look, amount_range, ranks_of
 
 BY_NAMES = {"fused": "All evidence", "profile": "Use in formulas", "code": "Learned vectors"}
 BY_MEANING = {
@@ -24,7 +24,7 @@ BY_MEANING = {
     "On generated sets, with the functions hidden, 4 of the first 10 had the right function (by chance 1 of 10).",
     "profile": "Use in formulas: the usual amounts and the partners in formulas. No model and no measurement takes part, so "
     "it says who is used alike, not who acts alike.",
-    "code": "Learned vectors: the distance between the vectors that the models learned, averaged over the models of the run. "
+    "code": "Learned vectors: the distance between the vectors that the models learned, averaged over the models. "
     "On generated sets this was hardly better than chance at finding materials of one function: weak evidence alone.",
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ BY_MEANING = {
 @st.cache_data(max_entries=64, show_spinner="Collecting the evidence …")
 def _evidence(key: str, _similarity: Similarity, _found: Neighbours, _facts: pd.DataFrame, _run: Run) -> pd.DataFrame:
     since = lambda query, others: held_since(_run, query, others)  # noqa: E731
-    return evidence(_similarity, _found, _facts, _run.unit, since)
+    return evidence(_similarity, _found, _facts, since)
 
 
 def evidence_of(look: Look, similarity: Similarity, found: Neighbours) -> pd.DataFrame:
@@ -41,20 +41,21 @@ def evidence_of(look: Look, similarity: Similarity, found: Neighbours) -> pd.Dat
     return _evidence(key, similarity, found, look.facts, look.run)
 
 
-def in_words(table: pd.DataFrame, look: Look, distance: str = "distance") -> pd.DataFrame:
+def in_words(table: pd.DataFrame, look: Look) -> pd.DataFrame:
     """Evidence as a chemist reads it: a column a badge, every figure with its unit, no column without content."""
-    prop = look.run.settings.property
+    ranks = ranks_of(look)
+    prop = ranks.target
     shown = pd.DataFrame({"material": table["material"]})
     if (look.facts["inci"] != "").any():
         shown["INCI name"] = table["inci"]
-    shown[distance] = table["distance"]
+    shown["distance"] = table["distance"]
     if (look.facts["function"] != "").any():
         shown["function"] = table["function"]
         shown["same function"] = table["same_function"].replace("", "unknown")
     shown["training formulas"] = table["support"]
     shown["amounts (weight-%)"] = [amount_range(a, b, unit="") for a, b in zip(table["low"], table["high"], strict=True)]
     shown["caution"] = table["caution"]
-    shown["named by"] = [f"{n} of {k} models" for n, k in zip(table["members_naming"], table["members_asked"], strict=True)]
+    shown["named by"] = [f"{n} of {k} {ranks.noun}" for n, k in zip(table["members_naming"], table["members_asked"], strict=True)]
     shown["held since"] = ["not held" if np.isnan(s) else f"step {int(s):,}" for s in table["since_step"]]
     unit = table["change_unit"].iloc[0] if len(table) else ""
     shown[f"swap changes {prop} by"] = [
@@ -73,21 +74,22 @@ def in_words(table: pd.DataFrame, look: Look, distance: str = "distance") -> pd.
         )
     ]
     shown = shown.drop(columns=[name for name in ("caution", "swapped in formulas") if not (shown[name] != "").any()])
-    first = ["material", "INCI name", distance, "caution", "function", "same function", f"swap changes {prop} by"]
+    first = ["material", "INCI name", "distance", "caution", "function", "same function", f"swap changes {prop} by"]
     last = ["training formulas", "amounts (weight-%)", "named by", "held since"]
     return shown[sorted(shown, key=lambda name: first.index(name) if name in first else 99 if name in last else 50)]
 
 
 def exported(table: pd.DataFrame, look: Look) -> pd.DataFrame:
     """Evidence as it leaves: numbers in columns of their own, named with their units."""
-    prop, unit = look.run.settings.property, table["change_unit"].iloc[0] if len(table) else ""
+    ranks = ranks_of(look)
+    prop, unit = ranks.target, table["change_unit"].iloc[0] if len(table) else ""
     of = f" ({unit})" if unit else ""
     names = {
         "inci": "INCI name", "same_function": "same function", "function_distance": "function distance (Jaccard)",
         "support": "support (training formulas)", "low": "least amount (weight-%)", "high": "largest amount (weight-%)",
-        "members_naming": "models that name it", "members_asked": "models asked", "since_step": "held since step",
+        "members_naming": f"{ranks.noun} that name it", "members_asked": f"{ranks.noun} asked", "since_step": "held since step",
         "change_mean": f"swap changes {prop} by{of}", "change_worst": f"at worst by{of}",
-        "change_spread": f"spread over models{of}", "shared_formulas": "shared formulas", "swaps": "swapped in formulas",
+        "change_spread": f"spread over {ranks.noun}{of}", "shared_formulas": "shared formulas", "swaps": "swapped in formulas",
         "swap_from": "formula before", "swap_to": "formula after", "swap_likeness": "likeness of the two formulas",
     }  # fmt: skip
     left_out = ["change_unit", *([] if (look.facts["function"] != "").any() else ["function", "same_function", "function_distance"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,8 @@ class Look:
     """The materials of one run at one training step.
 
     vectors: (M, N) float32; facts: M rows as ``material_facts`` gives; trained: (M,) bool, has support;
-    key: names all of that by content, for what is computed from it
+    key: names all of that by content, for what is computed from it; evidence: names the study whose runs speak for
+    what acts alike, "" for the run itself; ranks: what they say, None where it is the run's own
     """
 
     run: Run
@@ -37,6 +38,8 @@ class Look:
     facts: pd.DataFrame
     trained: np.ndarray
     key: str
+    evidence: str = ""
+    ranks: Similarity | None = None
 
 
 def look_at(run: Run, step: int) -> Look:
@@ -49,6 +52,24 @@ def look_at(run: Run, step: int) -> Look:
     trained = facts["support"].to_numpy() > 0
     key = content_key({"vectors": vectors, "trained": trained}, materials=run.data.materials)
     return Look(run, step, vectors, facts, trained, key)
+
+
+def ranks_of(look: Look) -> Similarity:
+    """The materials ready to be ranked, by the run's own models or by the study that was chosen; raises NotThere."""
+    return look.ranks or similarity(look.run)
+
+
+def with_evidence(look: Look, evidence: str, ranks: Similarity) -> Look:
+    """The same vectors, with a study's runs to speak for what acts alike."""
+    return replace(look, evidence=evidence, ranks=ranks)
+
+
+def as_evidence(look: Look) -> Look:
+    """The look with support, amounts and trained materials of whatever speaks: the formulas that any run of it trained on."""
+    if look.ranks is None:
+        return look
+    facts = material_facts(look.ranks.data, look.ranks.parts)
+    return replace(look, facts=facts, trained=look.ranks.support > 0, key=f"{look.key} {look.evidence}")
 
 
 def material_label(facts: pd.DataFrame, index: int) -> str:
@@ -75,15 +96,20 @@ def similarity(run: Run) -> Similarity:
 
 
 @st.cache_data(max_entries=8, show_spinner="Asking the models …")
-def _effects(_run: Run, model: str) -> tuple[np.ndarray, str]:
-    return property_effects(similarity(_run), _run.unit)
+def _effects(key: str, _ranks: Similarity) -> tuple[np.ndarray, str]:
+    return property_effects(_ranks)
 
 
-def effects_of(run: Run) -> tuple[np.ndarray | None, str]:
-    """(M,) what one weight-% more of each material does to the property, and its unit; None before a model is kept."""
-    if not (run.path / "model").is_dir():
-        return None, run.unit
-    return _effects(run, content_key({"vectors": run.vectors()}))
+def effects_of(look: Look) -> tuple[np.ndarray | None, str, str]:
+    """(M,) what one weight-% more of each material does to the property, its unit, and the property; None before a model is kept."""
+    if not has_model(look.run):
+        return None, look.run.unit, look.run.settings.property
+    ranks = ranks_of(look)
+    return *_effects(f"{look.key} {look.evidence}", ranks), ranks.target
+
+
+def has_model(run: Run) -> bool:
+    return (run.path / "model").is_dir()
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading names …")
@@ -112,7 +138,7 @@ def points_of(look: Look, space: str) -> np.ndarray:
     """(M, D) the materials in one of ``spaces``; the learned vectors are those of the step that is looked at."""
     if space == "learned":
         return look.vectors
-    found = similarity(look.run)
+    found = ranks_of(look)
     if space == "functions":
         return found.functions[0].toarray().astype(np.float32)
     return found.profile_points if space == "profile" else found.fused_points
@@ -120,7 +146,7 @@ def points_of(look: Look, space: str) -> np.ndarray:
 
 def suggested_clusters(look: Look, space: str = "learned") -> int | None:
     """The number of KMeans clusters with the best silhouette; None where there is nothing to group."""
-    return _suggested(f"{look.key} {space}", points_of(look, space), look.trained)
+    return _suggested(f"{look.key} {look.evidence} {space}", points_of(look, space), look.trained)
 
 
 @st.cache_data(max_entries=64, show_spinner="Looking for groups …")
@@ -130,7 +156,7 @@ def _suggested(key: str, _vectors: np.ndarray, _trained: np.ndarray) -> int | No
 
 def clusters(look: Look, method: str, number: int, space: str = "learned") -> tuple[np.ndarray, float]:
     """(M,) labels by one of METHODS and their silhouette; ``number`` is clusters or members of the least group."""
-    return _clusters(f"{look.key} {space}", method, number, points_of(look, space), look.trained)
+    return _clusters(f"{look.key} {look.evidence} {space}", method, number, points_of(look, space), look.trained)
 
 
 @st.cache_data(max_entries=64, show_spinner="Grouping the materials …")
@@ -185,7 +211,7 @@ def faithfulness_sentence(look: Look, drawn: np.ndarray, space: str = "learned")
     if look.trained.sum() < 3:
         return "Too few trained materials to say how well this picture keeps neighbours."
     points = points_of(look, space)
-    found = _faithfulness(f"{look.key} {space}", content_key({"drawn": drawn}), points, drawn, look.trained)
+    found = _faithfulness(f"{look.key} {look.evidence} {space}", content_key({"drawn": drawn}), points, drawn, look.trained)
     share = found.kept / found.of
     if share > 0.999:
         return "This picture loses nothing: what is near here is near in the original space."

@@ -212,7 +212,7 @@ def choose_run() -> Run:
     last = st.session_state.get("last run")
     if from_url("run") is None:
         to_url(run=last if last in by_id else runs[0].id)
-    chosen = url_selectbox("Run", list(by_id), "run", show=lambda run_id: run_label(by_id[run_id]), drop=["step"])
+    chosen = url_selectbox("Run", list(by_id), "run", show=lambda run_id: run_label(by_id[run_id]), drop=["step", "evidence"])
     if chosen is None:
         raise NotThere(f"There is no run {_short(from_url('run'))}. Choose one from the list.")
     st.session_state["last run"] = chosen

@@ -10,6 +10,7 @@ import streamlit as st
 
 from matrep_core.errors import NotThere
 from matrep_core.formulas.schema import FormulaSet
+from matrep_core.similarity.evidence import agreement
 from matrep_core.similarity.naming import Card, cards_table, cluster_cards, cluster_stability
 from matrep_core.views.clustering import CLUSTERS, MEMBERS, NO_CLUSTER
 from matrep_core.views.facts import caution, find_material
@@ -23,16 +24,18 @@ from matrep_ui.looking import (
     clusters,
     effects_of,
     faithfulness_sentence,
+    has_model,
     look_at,
     member_clusters,
     picture,
     points_of,
-    similarity,
+    ranks_of,
     spaces,
     suggested_clusters,
 )
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url
 from matrep_ui.scatter import carry, scatter, steer
+from matrep_ui.speaking import choose_evidence
 from matrep_ui.taking import downloads
 
 NEAREST_SHOWN = 5
@@ -136,19 +139,26 @@ def material_detail(look: Look, cards: Sequence[Card], labels: np.ndarray, index
     elif caution(row["support"]):
         st.caption("A rare material: so few formulas hardly train its vector.")
     nearest(look, index)
-    link("similar", "Similar materials", run=look.run.id, step=from_url("step"), material=row["material"])
+    link("similar", "Similar materials", run=look.run.id, step=from_url("step"), evidence=from_url("evidence"), material=row["material"])
 
 
 def nearest(look: Look, index: int) -> None:
     """The materials that act most like it; the page Similar says what speaks for each."""
-    if not (look.run.path / "model").is_dir():
+    if not has_model(look.run):
         return
-    found = similarity(look.run).neighbours(index, NEAREST_SHOWN, among=look.trained)
+    ranks = ranks_of(look)
+    found = ranks.neighbours(index, NEAREST_SHOWN, among=ranks.support > 0)
+    votes, asked = agreement(ranks, index, found.indices)
     rows = look.facts.iloc[found.indices]
     st.caption("Acts most like it, by all evidence (distance: 0 = the same)")
+    named = [f"{vote} of {asked} {ranks.noun}" for vote in votes]
     st.dataframe(
-        pd.DataFrame({"material": rows["material"], "distance": found.distances, "INCI name": rows["inci"]}),
-        hide_index=True, column_config={"distance": st.column_config.NumberColumn(format="%.3g")},
+        pd.DataFrame({"material": rows["material"], "distance": found.distances, "named by": named, "INCI name": rows["inci"]}),
+        hide_index=True,
+        column_config={
+            "distance": st.column_config.NumberColumn(format="%.3g"),
+            "named by": st.column_config.TextColumn(help=f"In how many {ranks.noun} it is one of the 10 nearest learned vectors."),
+        },
     )  # fmt: skip
 
 
@@ -159,7 +169,7 @@ def cluster_name(card: Card) -> str:
 
 def make_cards(look: Look, labels: np.ndarray, space: str, method: str, count: int) -> tuple[list[Card], str]:
     """A card a cluster, and the name of their effect on the property with its unit."""
-    effect, unit = effects_of(look.run)
+    effect, unit, target = effects_of(look)
     stability = None
     asked = st.toggle(
         "How stable the clusters are over the run's models", value=len(labels) <= FEW and space == "learned", disabled=space != "learned",
@@ -168,7 +178,7 @@ def make_cards(look: Look, labels: np.ndarray, space: str, method: str, count: i
     if asked and space == "learned" and method and len(others := member_clusters(look, method, count)):
         stability = cluster_stability(labels, others)
     cards = cluster_cards(look.run.data, points_of(look, space), labels, effect, stability)
-    return cards, f"1 weight-% more changes {look.run.settings.property} by ({unit})"
+    return cards, f"1 weight-% more changes {target} by ({unit})"
 
 
 def select_cluster(codes: dict[int, list[str]], key: str) -> None:
@@ -214,9 +224,9 @@ with show_errors():
         run = choose_run()
     with step_column:
         step = choose_step(run)
-    look = look_at(run, step)
+    look = choose_evidence(look_at(run, step))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        known = spaces(run) if (run.path / "model").is_dir() else {"learned": ""}
+        known = spaces(run) if has_model(run) else {"learned": ""}
         space = choice("Space", list(known), "space", SPACES, "; ".join(known.values()))
         kind = "axes"  # up to 2 entries are drawn as they are
         if points_of(look, space).shape[1] > 2:

@@ -17,8 +17,9 @@ from matrep_core.views.facts import RARE
 from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas, neighbours, relative_length
 from matrep_ui.charts import signed, with_unit
 from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list
-from matrep_ui.looking import Look, amount_range, finder, look_at, material_label, similarity
+from matrep_ui.looking import Look, amount_range, as_evidence, finder, look_at, material_label, ranks_of
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.speaking import choose_evidence
 from matrep_ui.taking import downloads
 
 CAUTION = (
@@ -124,14 +125,14 @@ def show_neighbours(look: Look, ranks: Similarity, query: int) -> None:
     count = int(count_column.number_input("Neighbours", 1, MAX_NEIGHBOURS, 20))
     all_too = toggle_column.toggle("Also name materials that never trained", help="Nothing is learned of them.")
     least = int(least_column.number_input(
-        "In at least so many formulas", 1, max(1, int(look.run.support.max())), 1, disabled=all_too,
+        "In at least so many formulas", 1, max(1, int(ranks.support.max())), 1, disabled=all_too,
         help="Leaves out materials that fewer training formulas contain.",
     ))  # fmt: skip
     counted = by == "fused" and bool(ranks.functions[1]) and function_column.toggle(
         "Known functions count", value=True, help="Materials of the same function come nearer; unknown counts half."
     )
-    among = None if all_too else look.run.support >= least
-    if by == "code" and look.step != look.run.kept_step:
+    among = None if all_too else ranks.support >= least
+    if by == "code" and look.step != look.run.kept_step and not look.evidence:
         found = neighbours(look.vectors, query, count, metric, among)
     else:
         found = ranks.neighbours(query, count, by, metric, among, functions=counted)
@@ -155,7 +156,7 @@ def show_neighbours(look: Look, ranks: Similarity, query: int) -> None:
 
 def listed(table: pd.DataFrame, key: str) -> int | None:
     """A table whose rows can be chosen, and the row chosen."""
-    prop = look.run.settings.property
+    prop, noun = ranks_of(look).target, ranks_of(look).noun
     chosen = st.dataframe(
         table, hide_index=True, on_select="rerun", selection_mode="single-row", key=key,
         height=min(560, 38 + 35 * len(table)),
@@ -164,10 +165,10 @@ def listed(table: pd.DataFrame, key: str) -> int | None:
             "distance": st.column_config.NumberColumn(format="%.3g"),
             "training formulas": st.column_config.NumberColumn(help="Training formulas that contain it."),
             "amounts (weight-%)": st.column_config.TextColumn(help="In training formulas."),
-            "named by": st.column_config.TextColumn(help="In how many models it is one of the 10 nearest learned vectors."),
-            "held since": st.column_config.TextColumn(help="The training step since which it has been one of the 10 nearest in the main model."),
+            "named by": st.column_config.TextColumn(help=f"In how many {noun} it is one of the 10 nearest learned vectors."),
+            "held since": st.column_config.TextColumn(help="The training step since which it has been one of the 10 nearest in the main model of the run above."),
             f"swap changes {prop} by": st.column_config.TextColumn(
-                help="Predicted, where it takes this material's place at the same weight-%: mean over formulas, ± spread over models."
+                help=f"Predicted, where it takes this material's place at the same weight-%: mean over formulas, ± spread over {noun}."
             ),
             "at worst by": st.column_config.TextColumn(help="The largest predicted change in any of these formulas."),
             "together": st.column_config.TextColumn(help="Materials that replace each other seldom stand in one formula."),
@@ -181,12 +182,12 @@ def onwards(look: Look, other: int) -> None:
     """Where the chosen material leads."""
     code = look.run.data.materials[other]
     st.button("Neighbours of the chosen one", on_click=to_url, kwargs={"material": code}, icon=":material/join_inner:")
-    link("materials", "The chosen one on the map", run=look.run.id, step=from_url("step"), material=code)
+    link("materials", "The chosen one on the map", run=look.run.id, step=from_url("step"), evidence=from_url("evidence"), material=code)
 
 
 def compare(look: Look, query: int, other: int) -> None:
     """The formulas with both materials, or with either, the amounts side by side and what was measured."""
-    data, target = look.run.data, look.run.settings.property
+    data, target, unit = look.run.data, ranks_of(look).target, ranks_of(look).unit
     table = compared_formulas(data, query, other)
     both = (table["amount_a"] > 0) & (table["amount_b"] > 0)
     names = [data.materials[query], data.materials[other]]
@@ -210,7 +211,7 @@ def compare(look: Look, query: int, other: int) -> None:
             "formula_id": "formula",
             "amount_a": st.column_config.NumberColumn(f"{names[0]} (weight-%)", format="%.4g"),
             "amount_b": st.column_config.NumberColumn(f"{names[1]} (weight-%)", format="%.4g"),
-            "value": st.column_config.NumberColumn(with_unit(target, look.run.unit), format="%.4g"),
+            "value": st.column_config.NumberColumn(with_unit(target, unit), format="%.4g"),
         },
     )  # fmt: skip
 
@@ -243,7 +244,7 @@ def show_spaces(look: Look, ranks: Similarity, query: int) -> None:
             st.write("This material has no known function. Add it to the materials table.")
     st.subheader("Where they disagree", anchor=False)
     same = known[jaccard[known] == 0]
-    same = same[np.argsort(-look.run.support[same], kind="stable")][:60]
+    same = same[np.argsort(-ranks.support[same], kind="stable")][:60]
     asked = Neighbours(query, "fused", same, fused[same])
     left, right = st.columns(2)
     with left:
@@ -271,7 +272,7 @@ def disagreement(rows: pd.DataFrame, look: Look) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "material": rows["material"], "function": rows["function"], "distance": rows["distance"].round(3),
-            f"swap changes {look.run.settings.property} by": [signed(change, unit) for change in rows["change_mean"]],
+            f"swap changes {ranks_of(look).target} by": [signed(change, unit) for change in rows["change_mean"]],
             "training formulas": rows["support"],
         }
     )  # fmt: skip
@@ -324,7 +325,7 @@ def show_way(look: Look, ranks: Similarity, query: int) -> None:
     if end is None:
         st.caption("Choose a second material: the steps between the two appear here, each to a near material.")
         return
-    among = (look.run.support >= TYPICAL) | np.isin(np.arange(len(index)), [query, index[end]])
+    among = (ranks.support >= TYPICAL) | np.isin(np.arange(len(index)), [query, index[end]])
     way, steps = path_between(web(f"{look.key} {query} {end}", ranks, among), query, index[end])
     table = short_list(look, np.array(way), "step (distance)", np.array([np.nan, *steps]))
     st.caption(f"{len(way) - 1:,} steps over materials of at least {TYPICAL} training formulas. A long step is a gap.")
@@ -334,7 +335,7 @@ def show_way(look: Look, ranks: Similarity, query: int) -> None:
 
 def show_ends(look: Look, ranks: Similarity) -> None:
     """Singular materials and hubs."""
-    near = web(f"{look.key} {TYPICAL}", ranks, look.run.support >= TYPICAL)
+    near = web(f"{look.key} {TYPICAL}", ranks, ranks.support >= TYPICAL)
     left, right = st.columns(2)
     with left:
         st.subheader("Near nothing", anchor=False)
@@ -359,6 +360,7 @@ with show_errors():
         run = choose_run()
     with step_column:
         look = look_at(run, choose_step(run))
+    look = as_evidence(choose_evidence(look))
     material_column, find_column = st.columns(2)
     with material_column:
         query = choose_material(look)
@@ -366,11 +368,13 @@ with show_errors():
         found_material(look)
     if query is None:
         st.info("Type or pick a material above; what acts like it appears here.", icon=":material/search:")
-        link("materials", "Or choose one on the map", run=run.id, step=from_url("step"))
+        link("materials", "Or choose one on the map", run=run.id, step=from_url("step"), evidence=from_url("evidence"))
         st.stop()
     about(look, query)
-    ranks = similarity(run)
-    if look.step != run.kept_step:
+    ranks = ranks_of(look)
+    if look.evidence:
+        st.caption(f"{len(ranks.voices):,} runs of the study speak for {ranks.target}; the run above is asked only since when a neighbour has held.")
+    elif look.step != run.kept_step:
         st.caption(
             f"All but the learned vectors belongs to the kept step {run.kept_step:,}; these are of step {look.step:,}."
         )

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "matrep_core.views.ranks": set(),  # imports numba, which what pages build on must not load
     "matrep_core.evaluation": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
     "matrep_core.similarity": BASE
-    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views"},
+    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views", "matrep_core.evaluation"},
     "matrep_core.whatif": BASE
     | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.views", "matrep_core.similarity", "matrep_core.predictor"}
     | {"matrep_core.training", "matrep_core.evaluation"},

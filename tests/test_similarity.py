@@ -330,7 +330,7 @@ def test_every_neighbour_comes_with_its_evidence(run):
     facts = material_facts(data, run.parts)
     query = int(np.argsort(-run.support)[3])
     found = similarity.neighbours(query, 12)
-    table = evidence(similarity, found, facts, run.unit, lambda q, others: held_since(run, q, others))
+    table = evidence(similarity, found, facts, lambda q, others: held_since(run, q, others))
     assert tuple(table.columns) == EVIDENCE and len(table) == 12
     assert table["support"].tolist() == run.support[found.indices].tolist()
     assert set(table["change_unit"]) == {"%"}  # viscosity is on a log scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -32,7 +32,10 @@ class Member(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The models of one run over the same materials, and the scale that they predict on."""
+    """The models of one run over the same materials, and the scale that they predict on.
+
+    Where several are asked, each member is a voice of its own for a lone run, and each run one voice for a study.
+    """
 
     members: Sequence[Member]
     settings: TrainingSettings
@@ -41,6 +44,11 @@ class Models:
     @property
     def layout(self) -> Layout:
         return Layout.of(self.settings, len(self.members[0].vectors))
+
+    @property
+    def voices(self) -> list[Models]:
+        """Each member alone."""
+        return [replace(self, members=[member]) for member in self.members]
 
     def inputs(self, mixtures: np.ndarray) -> np.ndarray:
         """(R, N) mixture vectors -> (R, N + C) inputs of the regressor: conditions at their mean, the run's property asked."""
@@ -107,9 +115,9 @@ def fingerprints(ensemble: Models, probes: csr_array) -> np.ndarray:
 class SwapEffect:
     """What is predicted where each of B materials takes the place of one, at the same weight-%.
 
-    mean:     (B,) mean change over formulas and members
-    worst:    (B,) the largest change, up or down, over the formulas, averaged over members
-    spread:   (B,) standard deviation of the mean change over members; NaN for a lone model
+    mean:     (B,) mean change over formulas and voices
+    worst:    (B,) the largest change, up or down, over the formulas, averaged over voices
+    spread:   (B,) standard deviation of the mean change over voices; NaN for a lone one
     formulas: how many formulas were asked
     relative: changes are shares of the value (0.1 = 10 % more), else in the property's unit
     """
@@ -121,28 +129,33 @@ class SwapEffect:
     relative: bool
 
 
-def swap_effects(ensemble: Models, formulas: csr_array, material: int, others: np.ndarray) -> SwapEffect:
+def swap_effects(
+    models: Models | Sequence[Models], formulas: csr_array, material: int, others: np.ndarray
+) -> SwapEffect:
     """Predict the swap of ``material`` for each of ``others`` (B,) int in the (R, M) ``formulas`` that contain it.
 
-    At most MOST_FORMULAS of them are asked, evenly chosen. On a log scale changes are shares of the value,
-    averaged as factors; otherwise they are in the property's unit.
+    The members of one ``models`` are a voice each; of several, which must predict on one kind of scale, each is a
+    voice, the mean of its members. At most MOST_FORMULAS formulas are asked, evenly chosen. On a log scale changes are
+    shares of the value, averaged as factors; otherwise they are in the property's unit.
     """
+    voices = models.voices if isinstance(models, Models) else models
     if formulas.shape[0] > MOST_FORMULAS:
         formulas = formulas[np.linspace(0, formulas.shape[0] - 1, MOST_FORMULAS).astype(int)]
     amounts = formulas[:, [material]].toarray()[:, 0]
-    relative = ensemble.scale.kind == "log"
-    changes = np.empty((len(ensemble.members), len(others), len(amounts)))
-    for k, member in enumerate(ensemble.members):
-        vectors = member.vectors.astype(np.float64)
-        mixtures = AMOUNT_UNIT * (formulas @ vectors)
-        before = _values(ensemble, member, mixtures)
-        for b, other in enumerate(others):
-            moved = mixtures + AMOUNT_UNIT * amounts[:, None] * (vectors[other] - vectors[material])
-            after = _values(ensemble, member, moved)
-            changes[k, b] = np.log(after / before) if relative else after - before
+    relative = voices[0].scale.kind == "log"
+    changes = np.zeros((len(voices), len(others), len(amounts)))
+    for k, voice in enumerate(voices):
+        for member in voice.members:
+            vectors = member.vectors.astype(np.float64)
+            mixtures = AMOUNT_UNIT * (formulas @ vectors)
+            before = _values(voice, member, mixtures)
+            for b, other in enumerate(others):
+                moved = mixtures + AMOUNT_UNIT * amounts[:, None] * (vectors[other] - vectors[material])
+                after = _values(voice, member, moved)
+                changes[k, b] += (np.log(after / before) if relative else after - before) / len(voice.members)
     by_formula = changes.mean(axis=0)  # (B, R)
     most = np.abs(by_formula).argmax(axis=1) if len(amounts) else np.zeros(len(others), int)
-    mean = changes.mean(axis=2)  # (K, B)
+    mean = changes.mean(axis=2)  # (V, B)
     worst = np.take_along_axis(by_formula, most[:, None], axis=1)[:, 0]
     shown = np.expm1 if relative else np.asarray
     spread = shown(mean).std(axis=0, ddof=1) if len(changes) > 1 else np.full(len(others), np.nan)

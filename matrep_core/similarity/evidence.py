@@ -23,24 +23,29 @@ MOST_NUMBERS = 2 * 10**8  # of all frames together; larger runs are asked at few
 
 def similarity_of(run: Run) -> Similarity:
     """The run's materials, ready to be ranked by what its kept models know; raises NotThere before it has one."""
+    return Similarity(run.data, run.parts, models_of(run))
+
+
+def models_of(run: Run) -> Models:
+    """The kept models of a run; raises NotThere before it has one."""
     try:
         scale = TargetScale(**run.kept_model()[1]["target_scale"])
     except (KeyError, TypeError):
         raise RunBroken(f"{run.id}/model does not say on which scale it predicts.") from None
-    return Similarity(run.data, run.parts, Models(run.members(), run.settings, scale))
+    return Models(run.members(), run.settings, scale)
 
 
 def agreement(similarity: Similarity, query: int, others: np.ndarray) -> tuple[np.ndarray, int]:
-    """In how many members each of ``others`` is among the NEAREST by cosine of that member's vectors, and of how many.
+    """In how many voices each of ``others`` is among the NEAREST by cosine of its learned vectors, and of how many.
 
-    Members in which the query never trained, and so has no vector of its own, are not asked.
+    Voices in which the query never trained, and so has no vector of its own, are not asked.
     """
     votes, asked = np.zeros(len(others), np.int64), 0
-    for member in similarity.ensemble.members:
-        points = Points(member.vectors, "cosine")
-        if member.support[query] and points.defined[query]:
+    for voice, points in zip(similarity.voices, similarity.voice_points, strict=True):
+        support = voice.members[0].support
+        if support[query] and points.defined[query]:
             asked += 1
-            votes += np.isin(others, points.nearest(query, NEAREST, member.support > 0).indices)
+            votes += np.isin(others, points.nearest(query, NEAREST, support > 0).indices)
     return votes, asked
 
 
@@ -88,21 +93,20 @@ def evidence(
     similarity: Similarity,
     found: Neighbours,
     facts: pd.DataFrame,
-    unit: str,
     since: Callable[[int, np.ndarray], np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """One row a neighbour, nearest first, with the columns EVIDENCE; ``facts`` comes from ``material_facts``.
 
-    support, low, high: training formulas and amounts there (weight-%); members_naming of members_asked models name
-    it among their NEAREST; since_step as ``since(query, others)`` gives (NaN without); change_* what the models
-    predict where it takes the place of the query at the same weight-%, in change_unit: "%" of the value or ``unit``;
+    support, low, high: training formulas and amounts there (weight-%); members_naming of members_asked models (of a study:
+    runs) name it among their NEAREST; since_step as ``since(query, others)`` gives (NaN without); change_* what the models
+    predict where it takes the place of the query at the same weight-%, in change_unit: "%" of the value or the property's own;
     change_spread is NaN for a lone model; swap_* the likest pair of formulas that differ in this swap ("" = none).
     """
     data, others = similarity.data, found.indices
     table = facts.iloc[others][["material", "inci", "function", "support", "low", "high"]].reset_index(drop=True)
     jaccard = function_distances(similarity.functions[0], found.query)[others]
     votes, asked = agreement(similarity, found.query, others)
-    effect = swap_effects(similarity.ensemble, data.amounts[formulas_with(data, found.query)], found.query, others)
+    effect = swap_effects(similarity.voices, data.amounts[formulas_with(data, found.query)], found.query, others)
     factor = 100.0 if effect.relative else 1.0
     shared = shared_counts(data, found.query)[others]
     uses = data.support
@@ -119,7 +123,7 @@ def evidence(
         change_mean=effect.mean * factor,
         change_worst=effect.worst * factor,
         change_spread=effect.spread * factor,
-        change_unit="%" if effect.relative else unit,
+        change_unit="%" if effect.relative else similarity.unit,
         shared_formulas=shared,
         together=[together(s, uses[found.query], uses[other]) for s, other in zip(shared, others, strict=True)],
         swaps=strength[others] > 0,
@@ -131,10 +135,11 @@ def evidence(
 
 
 
-
-def property_effects(similarity: Similarity, unit: str) -> tuple[np.ndarray, str]:
-    """(M,) what one weight-% more of each material does to the property by all members, and its unit: "%" or ``unit``."""
-    models, probes = similarity.ensemble, similarity.data.amounts[probe_formulas(similarity.parts)]
-    targets = np.mean([scaled_predictions(models, member, probes) for member in models.members], axis=0)
-    effect = effect_per_percent(similarity.fingerprints, models.scale, targets)
-    return (100 * effect, "%") if models.scale.kind == "log" else (effect, unit)
+def property_effects(similarity: Similarity) -> tuple[np.ndarray, str]:
+    """(M,) what one weight-% more of each material does to the property, the mean over all voices, and its unit."""
+    probes, total = similarity.data.amounts[probe_formulas(similarity.parts)], np.zeros(len(similarity.data.materials))
+    for voice, slope in zip(similarity.voices, similarity.each_fingerprint(), strict=True):
+        targets = np.mean([scaled_predictions(voice, member, probes) for member in voice.members], axis=0)
+        total += effect_per_percent(slope[None], voice.scale, targets)
+    effect = total / len(similarity.voices)
+    return (100 * effect, "%") if similarity.ensemble.scale.kind == "log" else (effect, similarity.unit)

@@ -6,6 +6,7 @@ measures them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,13 +20,13 @@ from matrep_core.similarity.effects import Models, fingerprints, probe_formulas
 from matrep_core.similarity.functions import function_distances, multi_hot
 from matrep_core.similarity.profiles import Swaps, amount_profiles, co_use, unit
 from matrep_core.similarity.reliability import Reliability, reliability
-from matrep_core.views.facts import find_material
+from matrep_core.views.facts import TRAINING_PARTS, find_material
 from matrep_core.views.neighbours import METRICS, Neighbours, Points
 
 BY = {
     "fused": "everything: amounts, partners, predicted effect, learned vectors, swaps made in formulas, known functions",
     "profile": "use in formulas alone: in what amounts, and with which partners; no model takes part",
-    "code": "the learned vectors alone, averaged over the models of the run",
+    "code": "the learned vectors alone, averaged over the models",
 }
 
 
@@ -48,12 +49,28 @@ class Weights:
 
 
 class Similarity:
-    """One run's materials, ready to be ranked against any of them. Computed once, held by the caller."""
+    """The materials of one run or study, ready to be ranked against any of them. Computed once, held by the caller.
 
-    def __init__(self, data: FormulaSet, parts: np.ndarray, ensemble: Models, weights: Weights | None = None):
+    ``ensemble`` holds the models of a lone run, each of which is a voice; ``runs`` those of the runs of a study, each
+    run a voice. ``parts`` is (F,): the formulas that any of them trained on are "train" or "validation".
+    """
+
+    def __init__(
+        self, data: FormulaSet, parts: np.ndarray, ensemble: Models, weights: Weights | None = None, runs: Sequence[Models] = ()
+    ):
         self.data, self.parts, self.ensemble = data, parts, ensemble
         self.weights = weights or Weights()
-        self.support = ensemble.members[0].support
+        self.voices, self.noun = (list(runs), "runs") if runs else (ensemble.voices, "models")
+        self.support = np.bincount(data.amounts[np.isin(parts, TRAINING_PARTS)].indices, minlength=len(data.materials))
+
+    @property
+    def target(self) -> str:
+        """The property that the models predict."""
+        return self.ensemble.settings.property
+
+    @property
+    def unit(self) -> str:
+        return self.data.property_named(self.target).unit
 
     @cached_property
     def amounts(self) -> np.ndarray:
@@ -72,11 +89,25 @@ class Similarity:
 
     @cached_property
     def fingerprints(self) -> np.ndarray:
-        """(K, M, P) as ``effects.fingerprints`` gives; zeros where a member never trained the material."""
-        found = fingerprints(self.ensemble, self.data.amounts[probe_formulas(self.parts)])
-        for member, each in zip(self.ensemble.members, found, strict=True):
-            each[member.support == 0] = 0
-        return found
+        """(V, M, P) as ``effects.fingerprints`` gives, the mean of each voice; zeros where a member never trained the material."""
+        return np.stack(list(self.each_fingerprint()))
+
+    @cached_property
+    def fingerprint(self) -> np.ndarray:
+        """(M, P) mean of ``fingerprints`` over the voices, of which no two are held at once."""
+        total = np.zeros((len(self.data.materials), len(probe_formulas(self.parts))))
+        for each in self.each_fingerprint():
+            total += each
+        return total / len(self.voices)
+
+    def each_fingerprint(self) -> Iterator[np.ndarray]:
+        """(M, P) of one voice after the other."""
+        probes = self.data.amounts[probe_formulas(self.parts)]
+        for voice in self.voices:
+            found = fingerprints(voice, probes)
+            for member, each in zip(voice.members, found, strict=True):
+                each[member.support == 0] = 0
+            yield found.mean(axis=0)
 
     @cached_property
     def functions(self) -> Any:
@@ -96,22 +127,27 @@ class Similarity:
     @cached_property
     def fused_points(self) -> np.ndarray:
         """(M, ·) float32: the profile, the mean fingerprint and the members' vectors, each at its weight."""
-        effect = self._scaled(self.fingerprints.mean(axis=0))
+        effect = self._scaled(self.fingerprint)
         parts = [self.profile_points, self.weights.effect * effect, self.weights.code * self.code_points("euclidean")]
         return np.hstack(parts).astype(np.float32)
 
     def code_points(self, metric: str) -> np.ndarray:
-        """(M, K · N) float32: distances between rows are the mean over the members, which needs no alignment.
+        """(M, ·) float32: distances between rows are the mean over the members of all voices, which needs no alignment.
 
         cosine: the mean of 1 − cosine. euclidean: the root of the mean squared distance, each member's vectors
         in units of their root mean square length. A lone model's euclidean distances stay in its own unit.
         """
-        members = [member.vectors.astype(np.float64) for member in self.ensemble.members]
+        members = [member.vectors.astype(np.float64) for voice in self.voices for member in voice.members]
         if metric == "cosine":
             members = [unit(each) for each in members]
         elif len(members) > 1:
             members = [self._scaled(each) for each in members]
         return np.hstack(members).astype(np.float32) / np.float32(np.sqrt(len(members)))
+
+    @cached_property
+    def voice_points(self) -> list[Points]:
+        """The learned vectors of each voice by cosine, the mean over its members."""
+        return [Points(np.hstack([unit(m.vectors) for m in voice.members]), "cosine") for voice in self.voices]
 
     def _scaled(self, points: np.ndarray) -> np.ndarray:
         """Rows in units of their root mean square length over the materials with support."""
