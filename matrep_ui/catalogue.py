@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from matrep_ui.looking import Look
 from matrep_ui.page import from_url, to_url
 from matrep_ui.taking import clipboard, downloads
 
+MOST_ADDRESS = 1_500  # characters of one list of codes in the address; longer ones do not survive every mail program
 MOST_CHOICES = 60  # different texts of a column that are offered one by one; above, a part of the text is asked for
 UNKNOWN = "(unknown)"
 
@@ -137,8 +139,28 @@ def _ask(column: Column, stored: Any, others: np.ndarray, key: str) -> Any:
 
 
 def basket() -> list[str]:
-    """The codes that the user put aside in this session, in the order in which they came."""
-    return st.session_state.setdefault("basket", [])
+    """The codes that the user put aside in this session, or that the address brought, in the order in which they came."""
+    if "basket" not in st.session_state:
+        st.session_state["basket"] = codes_from_url("basket")
+    return st.session_state["basket"]
+
+
+def codes_to_url(name: str, codes: Sequence[str]) -> bool:
+    """Keep ``codes`` in the address so that a bookmark brings them back; False where they are too many for that."""
+    text = json.dumps(list(codes), ensure_ascii=False, separators=(",", ":"))
+    short = len(quote(text)) <= MOST_ADDRESS
+    to_url(**{name: text if codes and short else None})
+    return short
+
+
+def codes_from_url(name: str) -> list[str]:
+    """The codes that the address holds under ``name``, each once; none where it holds anything else."""
+    try:
+        stored = json.loads(from_url(name) or "[]")
+    except ValueError:
+        return []
+    whole = isinstance(stored, list) and all(isinstance(code, str) for code in stored)
+    return list(dict.fromkeys(stored)) if whole else []
 
 
 def add_to_basket(codes: Sequence[str]) -> None:
@@ -153,6 +175,7 @@ def show_basket(look: Look) -> None:
     """What is in the basket, and the ways to take it along."""
     index = look.run.data.material_index
     codes = [code for code in basket() if code in index]
+    short = codes_to_url("basket", codes)
     with st.expander(f"Basket ({len(codes):,})", icon=":material/shopping_basket:"):
         if not codes:
             st.write("Select materials on the map (draw around them with the lasso) and put them into the basket.")
@@ -163,6 +186,8 @@ def show_basket(look: Look) -> None:
         )
         st.dataframe(table, hide_index=True, height=min(300, 38 + 35 * len(table)))
         downloads(table, f"basket-{look.run.id}", key="basket")
+        if not short:
+            st.caption("These are too many for the address of the page: a bookmark does not bring them back. Export the table to keep them.")
         st.caption("To copy the codes, one a line: the button in the corner of the box.")
         clipboard(codes)
         st.button("Empty the basket", on_click=empty_basket, icon=":material/delete:")

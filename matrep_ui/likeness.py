@@ -74,8 +74,8 @@ def in_words(table: pd.DataFrame, look: Look) -> pd.DataFrame:
         )
     ]
     shown = shown.drop(columns=[name for name in ("caution", "swapped in formulas") if not (shown[name] != "").any()])
-    first = ["material", "INCI name", "distance", "caution", "function", "same function", f"swap changes {prop} by"]
-    last = ["training formulas", "amounts (weight-%)", "named by", "held since"]
+    first = ["material", "INCI name", "distance", "caution", "function", "same function", f"swap changes {prop} by", "at worst by", "named by"]
+    last = ["training formulas", "amounts (weight-%)", "held since"]
     return shown[sorted(shown, key=lambda name: first.index(name) if name in first else 99 if name in last else 50)]
 
 

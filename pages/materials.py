@@ -11,12 +11,13 @@ import streamlit as st
 from matrep_core.errors import NotThere
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.similarity.evidence import agreement
-from matrep_core.similarity.naming import Card, cards_table, cluster_cards, cluster_stability
+from matrep_core.similarity.naming import Card, cluster_cards, cluster_stability
 from matrep_core.views.clustering import CLUSTERS, MEMBERS, NO_CLUSTER
 from matrep_core.views.facts import caution, find_material
 from matrep_ui.beside import beside
-from matrep_ui.catalogue import add_to_basket, choose_filters, show_basket
+from matrep_ui.catalogue import add_to_basket, choose_filters, codes_from_url, codes_to_url, show_basket
 from matrep_ui.catalogue_map import FORMULA, catalogue_payload, formula_detail
+from matrep_ui.clusters import cluster_name, show_clusters
 from matrep_ui.looking import (
     METHODS,
     Look,
@@ -34,9 +35,8 @@ from matrep_ui.looking import (
     suggested_clusters,
 )
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url
-from matrep_ui.scatter import carry, scatter, steer
+from matrep_ui.scatter import carry, scatter
 from matrep_ui.speaking import choose_evidence
-from matrep_ui.taking import downloads
 
 NEAREST_SHOWN = 5
 ONE_DIRECTION = 0.9  # of the variance along the first direction
@@ -162,11 +162,6 @@ def nearest(look: Look, index: int) -> None:
     )  # fmt: skip
 
 
-def cluster_name(card: Card) -> str:
-    """``Cluster 3: thickener`` as legends and lists show it."""
-    return f"Cluster {card.cluster + 1}" + (f": {card.name}" if card.name else "")
-
-
 def make_cards(look: Look, labels: np.ndarray, space: str, method: str, count: int) -> tuple[list[Card], str]:
     """A card a cluster, and the name of their effect on the property with its unit."""
     effect, unit, target = effects_of(look)
@@ -179,38 +174,6 @@ def make_cards(look: Look, labels: np.ndarray, space: str, method: str, count: i
         stability = cluster_stability(labels, others)
     cards = cluster_cards(look.run.data, points_of(look, space), labels, effect, stability)
     return cards, f"1 weight-% more changes {target} by ({unit})"
-
-
-def select_cluster(codes: dict[int, list[str]], key: str) -> None:
-    """Select on the map the materials of the rows that are chosen in the table."""
-    rows = st.session_state[key].selection.rows
-    steer("map", selected=[code for row in rows for code in codes.get(row, [])])
-
-
-def show_clusters(look: Look, cards: Sequence[Card], labels: np.ndarray, effect_name: str, selected: Sequence[str]) -> None:
-    """The table of clusters; a row selects its materials on the map, and the map's selection is counted in it."""
-    index = look.run.data.material_index
-    inside = np.array([labels[index[code]] for code in selected if code in index], dtype=int)
-    table = cards_table(cards, effect_name)
-    table.insert(3, "selected", [int((inside == card.cluster).sum()) for card in cards])
-    table = table.dropna(axis="columns", how="all")
-    if not (table["name"] != "").any():
-        table = table.drop(columns=["name", "what stands out"])
-    codes = {card.cluster: [look.run.data.materials[i] for i in np.flatnonzero(labels == card.cluster)] for card in cards}
-    key = f"cards {look.key} {len(cards)}"
-    st.dataframe(
-        table, hide_index=True, on_select=lambda: select_cluster(codes, key), selection_mode="multi-row", key=key,
-        column_config={
-            "name": st.column_config.TextColumn(help="From functions, name parts and formula types that stand out in it."),
-            "centre": st.column_config.TextColumn(help="The material nearest to the mean of the cluster."),
-            "stability": st.column_config.NumberColumn(format="%.2f", help="1 = comes back whole in every model of the run."),
-            "selected": st.column_config.NumberColumn(help="How many of the materials selected on the map lie in it."),
-            effect_name: st.column_config.NumberColumn(format="%.2g", help="Predicted, mean over models, materials and mixtures."),
-            "typical formulas": st.column_config.TextColumn(help="Those that hold the most of it."),
-        },
-    )  # fmt: skip
-    st.caption("Choose rows to select their materials on the map.")
-    downloads(table, f"clusters-{look.run.id}", key="clusters")
 
 
 start_page(
@@ -247,6 +210,8 @@ with show_errors():
     wanted = from_url("material")
     if wanted is not None:
         wanted = known_material(run.data, wanted)
+    start = [code for code in codes_from_url("selected") if code in run.data.material_index]
+    start = [*(code for code in start if code != wanted), wanted] if wanted else start  # the last of them is the one shown in detail
     st.caption(about_clusters)
     cards, effect_name = make_cards(look, labels, space, method, count)
     carried = carry(
@@ -261,7 +226,7 @@ def explore() -> None:
     picture_side, panel = beside("map")
     with picture_side:
         events = scatter(
-            carried, key="map", height=560, selected=[wanted] if wanted else [], label=f"Map of materials, {SPACES[space].lower()}",
+            carried, key="map", height=560, selected=start, label=f"Map of materials, {SPACES[space].lower()}",
             caption=f"{run.id}, step {look.step:,}", axes=list(range(min(2, len(drawn.axes)))),
         )  # fmt: skip
     with panel:
@@ -272,6 +237,8 @@ def explore() -> None:
         st.caption(f"{drawn.explained[0]:.0%} of the spread lies along one direction: one number says nearly all of a material here.")
     codes = [code for code in events.selected if code in run.data.material_index]
     to_url(material=codes[-1] if codes else None)
+    if not codes_to_url("selected", codes if len(codes) > 1 else []):
+        st.caption(f"{len(codes):,} selected materials are too many for the address of the page: a bookmark does not bring them back.")
     show_basket(look)
     st.subheader("Clusters", anchor=False)
     show_clusters(look, cards, labels, effect_name, events.selected)

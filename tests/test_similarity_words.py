@@ -98,6 +98,8 @@ def test_a_cluster_is_named_by_what_stands_out_in_it():
     labels[[i for i, code in enumerate(many.materials) if code in {f"b{i}" for i in range(10)}]] = 2
     cards = cluster_cards(many, np.zeros((80, 1)), labels)
     assert cards[2].name == "wax" and "100% here, 12% among all" in cards[2].why
+    wax = cards[2].functions
+    assert [(trait.text, trait.here, trait.among_all) for trait in wax] == [("wax", 1.0, 10 / 80)] and cards[1].functions == ()
     assert cards[0].name == "emollient" and cards[1].name == ""  # nothing stands out where nothing is known
     table = cards_table(cards, "effect (%)")
     assert table["cluster"].tolist() == [1, 2, 3] and table["effect (%)"].isna().all()

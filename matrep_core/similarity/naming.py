@@ -18,7 +18,23 @@ from matrep_core.views.facts import info_texts
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _TYPE = re.compile(r"[^\W\d_]+")
 FEWEST = 3  # a name part or formula type that fewer materials of a cluster share names nothing
+# Functions say more than name parts, and these more than the formulas that a material stands in.
+KINDS = ("function", "name part", "formula type")
+MOST_FUNCTIONS = 3  # on a card
 STANDS_OUT = 3.0  # standard deviations above what the cluster's size alone lets expect
+
+
+@dataclass(frozen=True)
+class Trait:
+    """What more materials of a cluster share than its size lets expect; ``here`` and ``among_all`` are shares, 0 to 1."""
+
+    kind: str
+    text: str
+    here: float
+    among_all: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.text}: {self.here:.0%} here, {self.among_all:.0%} among all"
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class Card:
     """One cluster in words and figures.
 
     name:     what stands out, or "" where nothing does; why: how that was found
+    functions: those that stand out, the most first, at most MOST_FUNCTIONS
     size:     materials; centre: the material nearest to the mean of the cluster
     formulas: ids of the formulas that hold the most of it, with that amount in weight-%
     effect:   mean of the members' effect on the property for one weight-% more, as given; NaN if not given
@@ -35,6 +52,7 @@ class Card:
     cluster: int
     name: str
     why: str
+    functions: tuple[Trait, ...]
     size: int
     centre: str
     formulas: tuple[tuple[str, float], ...]
@@ -107,14 +125,17 @@ def cluster_cards(
     for cluster in range(labels.max(initial=NO_CLUSTER) + 1):
         members = np.flatnonzero(labels == cluster)
         own = np.asarray(table[members].sum(axis=0)).ravel()
-        name, why = _name(own, counts, len(members), int(inside.sum()), kinds)
+        traits_here = _standing_out(own, counts, len(members), int(inside.sum()), kinds)
+        firsts = {trait.kind: trait for trait in reversed(traits_here)}
+        named = [firsts[kind] for kind in KINDS if kind in firsts][:2]
         middle = points[members].mean(axis=0)
         centre = members[np.linalg.norm(points[members] - middle, axis=1).argmin()]
         held = np.asarray(data.amounts[:, members].sum(axis=1)).ravel()
         most = np.argsort(-held, kind="stable")[:formulas]
         found.append(
             Card(
-                cluster, name, why, len(members), data.materials[centre],
+                cluster, ", ".join(trait.text for trait in named), "; ".join(map(str, named)),
+                tuple(trait for trait in traits_here if trait.kind == "function")[:MOST_FUNCTIONS], len(members), data.materials[centre],
                 tuple((data.formula_ids[f], float(held[f])) for f in most if held[f] > 0),
                 float(effect[members].mean()) if effect is not None else np.nan,
                 float(stability[cluster]) if stability is not None else np.nan,
@@ -123,21 +144,12 @@ def cluster_cards(
     return found
 
 
-def _name(own: np.ndarray, all_of: np.ndarray, size: int, total: int, kinds: list[tuple[str, str]]) -> tuple[str, str]:
-    """The traits that stand out most, at most two and of different kinds, and how far (Pearson residuals)."""
+def _standing_out(own: np.ndarray, all_of: np.ndarray, size: int, total: int, kinds: list[tuple[str, str]]) -> list[Trait]:
+    """The traits that stand out, the most first: by how many standard deviations (Pearson residuals)."""
     expected = all_of * size / max(1, total)
     excess = np.where(own >= FEWEST, (own - expected) / np.sqrt(np.maximum(expected, 1e-9)), -np.inf)
-    # Functions say more than name parts, and these more than the formulas that a material stands in.
-    chosen: list[int] = []
-    for kind in ("function", "name part", "formula type"):
-        of_kind = [i for i, (each, _) in enumerate(kinds) if each == kind and excess[i] >= STANDS_OUT]
-        if of_kind and len(chosen) < 2:
-            chosen.append(max(of_kind, key=lambda i: excess[i]))
-    name = ", ".join(kinds[i][1] for i in chosen)
-    why = "; ".join(
-        f"{kinds[i][0]} {kinds[i][1]}: {own[i] / size:.0%} here, {all_of[i] / max(1, total):.0%} among all" for i in chosen
-    )
-    return name, why
+    order = np.argsort(-excess, kind="stable")
+    return [Trait(*kinds[i], float(own[i] / size), float(all_of[i] / max(1, total))) for i in order[: (excess >= STANDS_OUT).sum()]]
 
 
 def cards_table(cards: Sequence[Card], effect_name: str) -> pd.DataFrame:

@@ -304,6 +304,8 @@ def test_a_row_of_the_clusters_selects_them_on_the_map_and_fills_the_basket(page
     labels = kmeans(run.vectors(), run.support > 0, 4)
     table = page.get_by_test_id("stDataFrame").last
     expect(table.locator("canvas").first).to_be_visible()
+    expect(page.locator("[class*='st-key-card-of-cluster']")).to_have_count(4)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     box = table.bounding_box()
     assert box
     page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
@@ -318,6 +320,49 @@ def test_a_row_of_the_clusters_selects_them_on_the_map_and_fills_the_basket(page
     assert {row[0] for row in rows} == {run.data.materials[i] for i in np.flatnonzero(labels == 0)}
     page.get_by_role("button", name="Empty the basket").click()
     expect(page.get_by_text("Basket (0)")).to_be_visible()
+
+
+def test_the_map_chooses_rows_and_cards_and_a_card_selects_on_the_map(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    labels = kmeans(run.vectors(), run.support > 0, 4)
+    code = run.data.materials[often_used(run)]
+    mine = int(labels[often_used(run)])
+    open_map(page, app, "run=cosmetics&n=4")
+    search(page, code)
+    cards = page.locator("[class*='st-key-card-of-cluster']")
+    expect(cards.first).to_contain_text(f"Cluster {mine + 1}")  # the card of what is selected comes first
+    expect(cards.first).to_contain_text("1 of them selected")
+    expect(cards).to_have_count(4)
+    middle = re.compile(r"materials?.*centre: \w+.*1 weight-% more changes viscosity by [+-][\d,.]+ %.*Formulas that hold the most of it", re.DOTALL)
+    expect(cards.nth(1)).to_contain_text(middle)
+    other = cards.nth(1)
+    number = int(re.search(r"Cluster (\d)", other.inner_text()).group(1)) - 1  # type: ignore[union-attr]
+    other.get_by_role("button", name="On the map").click()
+    size = int((labels == number).sum())
+    expect(page.locator(".matrep")).to_have_attribute("data-selected-count", str(size))
+    expect(cards.first).to_contain_text(f"{size:,} materials, {size:,} of them selected")
+    # the table shows what the map chose: its first column of boxes has one ticked row
+    ticked = page.get_by_test_id("stDataFrame").last.locator("[role=row][aria-selected=true]")
+    expect(ticked).to_have_count(1)
+    expect(ticked.locator("[role=gridcell]").filter(has_text=re.compile(f"^{number + 1}$")).first).to_be_attached()
+
+
+def test_a_selection_and_the_basket_come_back_by_the_address_unless_they_are_long(page: Page, app: Served, trained: Trained) -> None:
+    run = trained.cosmetics
+    chosen = [run.data.materials[i] for i in np.argsort(-run.support)[:3]]
+    stored = quote(json.dumps(chosen, separators=(",", ":")))
+    open_map(page, app, f"run=cosmetics&selected={stored}&basket={stored}")
+    expect(page.locator(".matrep")).to_have_attribute("data-selected", " ".join(chosen))
+    expect(page.get_by_text("Basket (3)")).to_be_visible()
+    page.get_by_role("button", name="Put the 3 selected into the basket").click()
+    page.get_by_text("Basket (3)").click()
+    page.get_by_role("button", name="Empty the basket").click()
+    expect(page).not_to_have_url(re.compile("basket="))
+    page.locator("[class*='st-key-card-of-cluster']").first.get_by_role("button", name="On the map").click()
+    expect(page.get_by_text(re.compile(r"selected materials are too many for the address of the page"))).to_be_visible()
+    expect(page).not_to_have_url(re.compile("selected="))
+    page.goto(f"{app.url}/materials?run=cosmetics&selected=%5B1,%7B&basket=nonsense")
+    expect(page.locator(".matrep")).to_be_visible()
 
 
 def test_a_filter_is_bookmarked(page: Page, app: Served, trained: Trained) -> None:
