@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = 
         SETS, seeds(what="how many seeds, of the set and of the split"),
         ("--first", {"type": int, "default": 0, "metavar": "SEED", "help": "the first seed"}),
         ("--most", {"type": int, "default": 10_000, "metavar": "N", "help": "materials asked for their function, at most"}),
+        ("--only", {"default": "", "metavar": "TEXT", "help": "the sets whose name contains it"}),
     ]),
     "neighbours": ("neighbours", "measure", "exact neighbours beside scikit-learn's brute force", []),
     "placing": ("placing", "measure", "materials that never trained, placed from a few formulas", [

@@ -28,6 +28,7 @@ from matrep_core.similarity.evidence import similarity_of
 from matrep_core.similarity.functions import multi_hot
 from matrep_core.similarity.profiles import co_use
 from matrep_core.similarity.ranking import Similarity
+from matrep_core.similarity.reliability import USUAL
 from matrep_core.training import fit, prepare
 from matrep_core.views.neighbours import Points
 
@@ -35,6 +36,7 @@ FEWEST_USES = 5  # of a material that is asked for and may be named, where funct
 TWIN_USES = 10  # of each of the two
 MOST_TWINS = 40
 NAMED = 10
+FUSED = "by = fused, functions hidden"
 
 Ranking = Callable[[int, np.ndarray], np.ndarray]  # query, (M,) bool who may be named -> materials, nearest first
 
@@ -79,10 +81,13 @@ def rankings(similarity: Similarity) -> dict[str, Ranking]:
     def nearest(points: Points) -> Ranking:
         return lambda query, among: points.nearest(query, min(1_000, len(among)), among).indices
 
-    def fused(query: int, among: np.ndarray) -> np.ndarray:
-        return similarity.neighbours(query, min(1_000, len(among)), among=among, functions=False).indices
+    def fused(similarity: Similarity) -> Ranking:
+        return lambda query, among: similarity.neighbours(query, min(1_000, len(among)), among=among, functions=False).indices
 
     main, data = similarity.ensemble.members[0], similarity.data
+    no_swaps = Similarity(data, similarity.parts, similarity.ensemble, replace(similarity.weights, swaps=0))
+    usual = Similarity(data, similarity.parts, similarity.ensemble)
+    usual.reliability = USUAL
     return {
         "learned vectors of one run, cosine": nearest(Points(main.vectors, "cosine")),
         "learned vectors of one run, Euclidean": nearest(Points(main.vectors, "euclidean")),
@@ -91,7 +96,9 @@ def rankings(similarity: Similarity) -> dict[str, Ranking]:
         "by = code: learned vectors, all members": nearest(similarity.points("code", "cosine")),
         "histogram of amounts": nearest(Points(similarity.amounts, "euclidean")),
         "by = profile: amounts and co-use": nearest(similarity.points("profile")),
-        "by = fused, functions hidden": fused,
+        FUSED: fused(similarity),
+        "fused without swaps": fused(no_swaps),
+        "fused, parts weighed as in generated sets": fused(usual),
     }
 
 
@@ -176,9 +183,11 @@ def _without_variants(seed: int) -> FormulaSet:
     )  # fmt: skip
 
 
-def measure(folder: Path | None, first: int, seeds: int, most: int, *, quick: bool = False) -> None:
+def measure(folder: Path | None, first: int, seeds: int, most: int, only: str, *, quick: bool = False) -> None:
     """Print, for each set, a row a ranking: precision@10 of function and the rank of planted twins."""
     for name, of_seed, functions in sets(folder, quick):
+        if only.casefold() not in name.casefold():
+            continue
         print(f"\n{name}: {seeds} seeds from {first} on, default settings", flush=True)
         found: dict[str, list[tuple[float, np.ndarray]]] = {}
         chances = []
@@ -208,7 +217,7 @@ def _print(found: dict[str, list[tuple[float, np.ndarray]]], chances: list[float
         median = "–" if not len(ranks) else f"{np.median(ranks):g}" if np.median(ranks) <= 1_000 else "> 1,000"
         top = f"{(ranks <= 3).mean():.0%}" if len(ranks) else "–"
         print(f"  {kind:42} {_mean(table[kind]):>16}   {median:>18} {top:>11}", flush=True)
-    fused = table.get("by = fused, functions hidden", np.array([np.nan]))
+    fused = table.get(FUSED, np.array([np.nan]))
     for kind, shares in table.items():
         if kind.startswith(("learned", "PPMI")) and np.isfinite(fused).all():
             gain = fused - shares
