@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = 
     "scaling": ("scaling", "measure", "cost at 10 and 100 times the formulas, materials and runs", [
         ("--only", {"default": "", "metavar": "fmr", "help": "f for formulas, m for materials, r for runs; all without it"}),
     ]),
+    "device": ("device", "measure", "the reference engine on a GPU, if there is one, beside the CPU", []),
     "films": ("films", "measure", "UMAP over all frames: a distilled network beside a chain of layouts", []),
     "viewer": ("viewer", "measure", "the viewer beside st.slider with Altair and beside Plotly, in Chromium", []),
     "load": ("load", "measure", "many sessions at once on one server, beside one session alone", [

@@ -69,13 +69,25 @@ def build_parser() -> argparse.ArgumentParser:
         "--baselines", nargs="?", const="all", default="", metavar="B,B,...",
         help="tune mean, ridge, kNN, SVR, random forest and gradient boosting on the same splits, or those that are named",
     )  # fmt: skip
-    study.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once")
+    study.add_argument("--workers", type=int, default=2, metavar="N", help="how many runs train at once on this machine")
+    study.add_argument("--store", default="", metavar="URL", help="store the study there too, as push does")
+    study.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="let the workers of this Dask scheduler do it instead")
     _add_settings(study, without={"n_entries", "code_activation", "seed"})
     _add_engine(study)
 
     resume = command("resume", "go on with a training that was stopped or killed", _resume)
     resume.add_argument("run_dir", type=Path, metavar="RUN_DIR")
     _add_engine(resume)
+
+    push = command("push", "store a run or a study in a folder or an object store, as a whole or not at all", _push)
+    push.add_argument("path", type=Path, metavar="RUN|STUDY")
+    push.add_argument("url", metavar="STORE_URL", help="a folder, or s3://bucket/folder; keys come from the environment")
+    push.add_argument("--name", default="", help="its name there; the folder's own without it")
+
+    pull = command("pull", "bring a run or a study back from a store, checked as a stranger's is", _pull)
+    pull.add_argument("url", metavar="STORE_URL")
+    pull.add_argument("name", metavar="NAME")
+    pull.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
 
     near = command("neighbours", "the materials most similar to one, with what speaks for each", _neighbours)
     near.add_argument("run_dir", type=Path, metavar="RUN_OR_STUDY", help="of a study the runs that are done speak together")
@@ -148,6 +160,7 @@ def _add_settings(parser: argparse.ArgumentParser, without: Set[str] = frozenset
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["auto", "fast", "reference"], default="auto", help="compiled steps, or plain torch")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where plain torch computes; auto: a GPU if there is one")
 
 
 def _read(arguments: argparse.Namespace) -> Any:
@@ -229,10 +242,13 @@ def _check(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _train(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.model.engine import check_device, named_engine
     from matrep_core.training import prepare
 
     settings = _settings(arguments)
-    return _fit(prepare(arguments.out, _read_aloud(arguments), settings), arguments.engine)
+    named_engine(arguments.engine, arguments.device)
+    check_device(arguments.device)
+    return _fit(prepare(arguments.out, _read_aloud(arguments), settings), arguments)
 
 
 def _settings(arguments: argparse.Namespace) -> TrainingSettings:
@@ -255,9 +271,11 @@ def _study(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from matrep_core.evaluation.baselines import names
     from matrep_core.evaluation.report import document_of, in_words
     from matrep_core.limits import Bound
+    from matrep_core.cluster import checked_scheduler
     from matrep_core.study import make_study, plan_of, run_study
 
     Bound(1, 64).check("workers", arguments.workers)
+    checked_scheduler(arguments.scheduler)
     try:
         entries = [int(word) for word in arguments.entries.split(",")]
     except ValueError:
@@ -274,12 +292,33 @@ def _study(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
     before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        left = run_study(study, arguments.workers, engine=arguments.engine, stop=stop, ended=tell)
+        how = {"engine": arguments.engine, "device": arguments.device, "scheduler": arguments.scheduler}
+        left = run_study(study, arguments.workers, **how, stop=stop, ended=tell)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    if arguments.store:
+        from matrep_core.publishing import push
+
+        push(study.path, arguments.store)
     document = document_of(study, left)
     return document, in_words(document)
+
+
+def _push(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.publishing import push
+
+    stored = push(arguments.path, arguments.url, arguments.name)
+    total = sum(entry.bytes for entry in stored.files.values())
+    facts = {"name": stored.name, "kind": stored.kind, "version": stored.version, "files": len(stored.files), "bytes": total}
+    return facts, f"{stored.name} is in {arguments.url}: {len(stored.files):,} files, {total / 2**20:.1f} MiB."
+
+
+def _pull(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from matrep_core.publishing import pull
+
+    path = pull(arguments.url, arguments.name, arguments.out)
+    return {"path": str(path)}, f"{arguments.name} is in {path}, and every file is as its manifest says."
 
 
 def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -287,7 +326,7 @@ def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if run.status().state == "done":
         print("This run is done already; here is its result.", file=sys.stderr)
         return _result(run)
-    return _fit(run, arguments.engine)
+    return _fit(run, arguments)
 
 
 def _open(path: Path) -> Any:
@@ -296,7 +335,7 @@ def _open(path: Path) -> Any:
     return Run(path)
 
 
-def _fit(run: Any, engine: str) -> tuple[dict[str, Any], str]:
+def _fit(run: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from matrep_core.training import fit
 
     def ask_to_stop(*_: object) -> None:
@@ -307,7 +346,7 @@ def _fit(run: Any, engine: str) -> tuple[dict[str, Any], str]:
 
     before = {s: signal.signal(s, ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        status = fit(run, engine=engine, report=report)
+        status = fit(run, engine=arguments.engine, device=arguments.device, report=report)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -6,7 +6,8 @@
     ├── NotThere                an unknown run, material, formula, data set or step
     ├── RunBroken               a run or checkpoint that fails its own check sums
     ├── RunBusy                 another process is writing this run
-    └── TrainingStopped         the loss or a gradient stopped being a number
+    ├── TrainingStopped         the loss or a gradient stopped being a number
+    └── NotReached              another machine, a scheduler or a store, does not answer
 
 The command line prints ``str(error)`` and exits with 1; a page shows it in place of its content.
 """
@@ -76,3 +77,7 @@ class RunBusy(MatRepError):
 
 class TrainingStopped(MatRepError):
     """Training met a loss or gradient that is not finite; names the step and the formulas."""
+
+
+class NotReached(MatRepError):
+    """A scheduler, its workers or an object store do not answer, or no longer."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from matrep_core.errors import MatRepError, NotThere, RunBroken, RunBusy
 from matrep_core.formulas.schema import FormulaSet
+from matrep_core.publishing import publish_quietly
 from matrep_core.runs.files import take_lock, turn
 from matrep_core.runs.store import Run, Status, list_runs, new_run_id, open_run, runs_folder, write_status
 from matrep_core.settings import TrainingSettings
@@ -93,6 +94,8 @@ def main(path: Path, lock: int) -> int:
     except MatRepError as error:
         print(error, file=sys.stderr, flush=True)
         return 1
+    if run.status().state == "done":
+        publish_quietly(run.path, lambda words: print(words, flush=True))
     return 0
 
 

@@ -1,9 +1,13 @@
-"""Studies at work: many runs and baselines at once, here or in a process of its own, stopped and gone on with at will.
+"""Studies at work: many runs and baselines at once, here, on other machines or in a process of its own.
 
 A study (``evaluation/results.py`` draws its folder) trains one run for every code activation, N_entries and split
 seed and, where it is asked to, tunes every baseline on every split. What is done is never repeated, so a study that
 was stopped goes on, and one that is asked for more extends. A worker inherits the lock of its study from the process
 that starts it, as that of a training does (``jobs.py``); one study is at work at a time.
+
+Work goes through joblib: threads of this process, or the workers of a Dask scheduler (``cluster.py``). Threads, not
+processes: the compiled steps, torch and the linear algebra hold no interpreter lock, so that processes train no faster,
+and each would load torch and compile anew (``docs/SCALING.md``).
 """
 
 from __future__ import annotations
@@ -15,9 +19,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,13 +29,16 @@ from threading import Event, Lock, Thread
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from matrep_core import cluster
 from matrep_core.errors import MatRepError, NotThere, RunBroken, SettingRefused
-from matrep_core.evaluation.baselines import baseline_predictions, names
+from matrep_core.evaluation.baselines import baseline_predictions, keep_predictions, names
 from matrep_core.evaluation.results import Job, Plan, Study, list_studies, open_study, studies_folder
 from matrep_core.formulas.schema import FormulaSet, observations
 from matrep_core.formulas.storage import content_hash, write_formula_set
 from matrep_core.limits import Bound
-from matrep_core.runs.files import held_lock, take_lock, turn, write_json
+from matrep_core.model.engine import check_device, named_engine
+from matrep_core.publishing import publish_quietly
+from matrep_core.runs.files import held_lock, read_json, take_lock, turn, write_json
 from matrep_core.runs.store import Run, Status
 from matrep_core.settings import TrainingSettings
 from matrep_core.training import fit, prepare
@@ -104,7 +110,9 @@ def _same(there: Plan, wanted: Plan, place: str) -> None:
             raise SettingRefused(name, value, f"this study was made with {before[name]!r}; use that, or choose another folder.")
 
 
-def fit_many(runs: Sequence[Run], workers: int = 2, *, engine: str = "auto", stop: Event | None = None) -> list[Status]:
+def fit_many(
+    runs: Sequence[Run], workers: int = 2, *, engine: str = "auto", device: str = "auto", stop: Event | None = None
+) -> list[Status]:
     """Train prepared runs, ``workers`` at once; how each ended, in their order.
 
     A run is the same whatever ``workers`` is: it shares nothing with the others, and its linear algebra has one
@@ -115,13 +123,13 @@ def fit_many(runs: Sequence[Run], workers: int = 2, *, engine: str = "auto", sto
 
     def one(run: Run) -> None:
         with suppress(MatRepError):
-            _fit(run, engine, stop)
+            _fit(run, engine, device, stop)
 
     _many([partial(one, run) for run in runs], workers, stop)
     return [run.status() for run in runs]
 
 
-def _fit(run: Run, engine: str, stop: Event) -> str:
+def _fit(run: Run, engine: str, device: str, stop: Event) -> str:
     """Train one run; its state at the end, "stopped" where ``stop`` was set meanwhile."""
 
     @contextmanager
@@ -132,23 +140,35 @@ def _fit(run: Run, engine: str, stop: Event) -> str:
         if stop.is_set():
             (run.path / "stop").touch()
 
-    return fit(run, engine=engine, turn=turn, report=report).state
+    return fit(run, engine=engine, device=device, turn=turn, report=report).state
 
 
 def _many(tasks: Sequence[Callable[[], None]], workers: int, stop: Event) -> None:
     """Do all tasks on ``workers`` threads; a fault in one sets ``stop`` and is raised once the others ended."""
+    from joblib import Parallel, delayed
+
+    workers = Bound(1, 64).check("workers", workers)
     _load_engine()
+    faults: list[Exception] = []
+
+    def safely(task: Callable[[], None]) -> None:
+        try:
+            if not faults:
+                task()
+        except Exception as fault:
+            faults.append(fault)
+            stop.set()
+
     # ``fit`` limits the threads of the linear algebra too, but puts the old number back at its end; the number is
     # one for the whole process, so that it must be 1 for as long as any of them trains.
-    with threadpool_limits(1), ThreadPoolExecutor(Bound(1, 64).check("workers", workers)) as pool:
-        waiting = [pool.submit(task) for task in tasks]
+    with threadpool_limits(1):
         try:
-            for each in waiting:
-                each.result()
-        except BaseException:
+            Parallel(workers, backend="threading", batch_size=1, pre_dispatch="all")(delayed(safely)(task) for task in tasks)
+        except BaseException:  # an interrupt
             stop.set()
-            pool.shutdown(cancel_futures=True)
             raise
+    if faults:
+        raise faults[0]
 
 
 def _load_engine() -> None:
@@ -160,20 +180,36 @@ def _load_engine() -> None:
 
 
 def run_study(
-    study: Study, workers: int = 2, *, engine: str = "auto", stop: Event | None = None, ended: Callable[[str, str], None] | None = None
-) -> dict[str, str]:
+    study: Study, workers: int = 2, *, engine: str = "auto", device: str = "auto", scheduler: str = "", stop: Event | None = None,
+    ended: Callable[[str, str], None] | None = None,
+) -> dict[str, str]:  # fmt: skip
     """Bring every run and baseline to its end that is not there yet; what is not done, and why (empty: all is done).
 
-    ``ended`` hears the name and the end of each. Raises RunBusy where another process works at the study.
+    ``scheduler``: the address of a Dask scheduler whose workers do it, "" for ``workers`` threads here; the results are
+    the same. ``ended`` hears the name and the end of each. Raises RunBusy where another process works at the study,
+    NotReached where the scheduler or its workers are lost; what was done until then is kept.
     """
     with held_lock(study.path / "lock", f"{study.id} is at work in another process. Wait for it, or stop it first."):
-        return _work(study, workers, engine, stop or Event(), ended or (lambda name, words: None))
+        how = How(workers, cluster.checked_scheduler(scheduler), engine, device)
+        return _work(study, how, stop or Event(), ended or (lambda name, words: None))
 
 
-def _work(study: Study, workers: int, engine: str, stop: Event, ended: Callable[[str, str], None]) -> dict[str, str]:
+@dataclass(frozen=True)
+class How:
+    """Where and with what a study is worked at; none of it changes what comes out."""
+
+    workers: int
+    scheduler: str = ""
+    engine: str = "auto"
+    device: str = "auto"
+
+
+def _work(study: Study, how: How, stop: Event, ended: Callable[[str, str], None]) -> dict[str, str]:
+    engine = named_engine(how.engine, how.device)  # every worker takes the same one
     done = {job for job, _ in study.done()}
     rest = [job for job in study.jobs if job not in done]
     fitted, open_, one_at_a_time = study.fitted(), {}, Lock()
+    observed = observations(study.data, study.plan.settings.property, study.plan.settings.conditions)
     fits = [(name, seed) for name, seed in study.fits() if f"{name}-s{seed}" not in fitted]
     first_of = {job.settings.seed: job for job in study.jobs}  # the cheapest of every split: the last in their order
 
@@ -181,21 +217,24 @@ def _work(study: Study, workers: int, engine: str, stop: Event, ended: Callable[
         with one_at_a_time:
             return Run(job.path) if (job.path / "config.json").is_file() else prepare(job.path, study.data, job.settings)
 
+    def trains_of(seed: int) -> np.ndarray:
+        return np.isin(opened(first_of[seed]).parts[observed.formulas], ["train", "validation"])
+
+    def note(name: str, seed: int, seconds: float, error: float) -> None:
+        with one_at_a_time:
+            fitted[f"{name}-s{seed}"] = {"seconds": round(seconds, 2), "inner_error": error}
+            write_json(study.path / "baselines.json", fitted)
+
     def tune(name: str, seed: int) -> str:
         if stop.is_set():
             return "stopped"
         begun = time.monotonic()
-        parts = opened(first_of[seed]).parts
-        observed = observations(study.data, study.plan.settings.property, study.plan.settings.conditions)
-        trains = np.isin(parts[observed.formulas], ["train", "validation"])
-        _, error = baseline_predictions(study.path, study.data, observed, trains, name)
-        with one_at_a_time:
-            fitted[f"{name}-s{seed}"] = {"seconds": round(time.monotonic() - begun, 2), "inner_error": error}
-            write_json(study.path / "baselines.json", fitted)
+        _, error = baseline_predictions(study.path, study.data, observed, trains_of(seed), name)
+        note(name, seed, time.monotonic() - begun, error)
         return "done"
 
     def train(job: Job) -> str:
-        return "stopped" if stop.is_set() else _fit(opened(job), engine, stop)
+        return "stopped" if stop.is_set() else _fit(opened(job), how.engine, how.device, stop)
 
     def one(name: str, work: Callable[[], str]) -> None:
         try:
@@ -206,31 +245,66 @@ def _work(study: Study, workers: int, engine: str, stop: Event, ended: Callable[
             open_[name] = words
         ended(name, words)
 
-    tasks = [(f"{name}-s{seed}", partial(tune, name, seed)) for name, seed in fits]
-    tasks += [(job.path.name, partial(train, job)) for job in rest]
-    _many([partial(one, *task) for task in tasks], workers, stop)
-    return open_
+    if not how.scheduler:
+        check_device(how.device)
+        tasks = [(f"{name}-s{seed}", partial(tune, name, seed)) for name, seed in fits]
+        tasks += [(job.path.name, partial(train, job)) for job in rest]
+        _many([partial(one, *task) for task in tasks], how.workers, stop)
+        return open_
+
+    def kept(came: cluster.Came) -> str:
+        """Put what came back where a training here would have left it."""
+        if came.files is not None:
+            cluster.commit_run(paths[came.name], came.files)
+        if came.predicted is not None:
+            name, seed = known[came.name]
+            keep_predictions(study.path, study.data, observed, trains_of(seed), name, came.predicted, came.inner_error)
+            note(name, seed, came.seconds, came.inner_error)
+        return came.words
+
+    paths = {job.path.name: job.path for job in rest}
+    known = {f"{name}-s{seed}": (name, seed) for name, seed in fits}
+    settings = study.plan.settings
+    sent: list[cluster.Training | cluster.Tuning] = [
+        cluster.Tuning(key, name, settings.property, settings.conditions, trains_of(seed)) for key, (name, seed) in known.items()
+    ]
+    for job in rest:
+        try:
+            sent.append(cluster.Training(job.path.name, cluster.files_of(opened(job).path), engine, how.device))
+        except MatRepError as error:
+            open_[job.path.name] = f"failed: {error}"
+            ended(job.path.name, open_[job.path.name])
+    waiting = {task.name for task in sent}
+    for came in cluster.done_elsewhere(how.scheduler, cluster.packed(study.path / "data"), sent, stop) if sent else ():
+        waiting.discard(came.name)
+        one(came.name, partial(kept, came))
+    return open_ | dict.fromkeys(waiting, "stopped")
 
 
 # --- a study in a process of its own ------------------------------------------------------------------------
 
 
-def start(root: Path, data: FormulaSet, plan: Plan) -> str:
+def start(root: Path, data: FormulaSet, plan: Plan, scheduler: str = "") -> str:
     """Make a study below the artifacts folder ``root`` and queue it; returns its id. Raises what ``make_study`` raises."""
+    scheduler = cluster.checked_scheduler(scheduler)
     study_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     study = make_study(studies_folder(root) / study_id, data, plan)
-    _launch(study, root)
+    _launch(study, root, scheduler)
     return study.id
 
 
-def extend(root: Path, study_id: str, plan: Plan | None = None) -> None:
-    """Go on with a study, extended by ``plan`` if there is one; raises RunBusy while it is at work."""
+def extend(root: Path, study_id: str, plan: Plan | None = None, scheduler: str | None = None) -> None:
+    """Go on with a study, extended by ``plan`` if there is one, with the scheduler that it had or another.
+
+    Raises RunBusy while it is at work.
+    """
     study = open_study(root, study_id)
+    scheduler = scheduler_of(study) if scheduler is None else cluster.checked_scheduler(scheduler)
     lock = take_lock(study.path / "lock", f"{study.id} is at work. Stop it first, then extend it.")
     os.close(lock)
     if plan:
         study = make_study(study.path, study.data, plan)
-    _launch(study, root)
+    _launch(study, root, scheduler)
 
 
 def stop(root: Path, study_id: str) -> None:
@@ -250,11 +324,17 @@ def delete(root: Path, study_id: str) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _launch(study: Study, root: Path) -> None:
+def scheduler_of(study: Study) -> str:
+    """The address of the scheduler that does a study's work, "" where this machine does."""
+    stored = read_json(study.path / "status.json") if (study.path / "status.json").is_file() else {}
+    return str(stored.get("scheduler", ""))
+
+
+def _launch(study: Study, root: Path, scheduler: str) -> None:
     lock = take_lock(study.path / "lock", f"{study.id} is at work already.")
     try:
         (study.path / "stop").unlink(missing_ok=True)
-        _tell(study, "queued")
+        _tell(study, How(WORKERS, scheduler), "queued")
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with (study.path / "log.txt").open("ab") as log:
             subprocess.Popen(
@@ -266,8 +346,9 @@ def _launch(study: Study, root: Path) -> None:
         os.close(lock)
 
 
-def _tell(study: Study, state: str, message: str = "") -> None:
-    write_json(study.path / "status.json", {"state": state, "message": message, "workers": WORKERS})
+def _tell(study: Study, how: How, state: str, message: str = "") -> None:
+    record = {"state": state, "message": message, "workers": how.workers, "scheduler": how.scheduler}
+    write_json(study.path / "status.json", record)
 
 
 def _turn(root: Path, study: Study) -> AbstractContextManager[bool]:
@@ -283,6 +364,7 @@ def _turn(root: Path, study: Study) -> AbstractContextManager[bool]:
 def main(root: Path, study_id: str, lock: int) -> int:
     """The worker: bring the study to its end, whose lock it inherited as the file descriptor ``lock``."""
     study, asked = open_study(root, study_id), Event()
+    how = How(WORKERS, scheduler_of(study))
 
     def listen() -> None:
         while not asked.wait(_POLL_SECONDS):
@@ -294,16 +376,22 @@ def main(root: Path, study_id: str, lock: int) -> int:
         try:
             with _turn(root, study) as mine:
                 if mine:
-                    _tell(study, "running")
-                    left = _work(study, WORKERS, "auto", asked, lambda name, words: print(name, words, flush=True))
+                    if how.scheduler:
+                        how = replace(how, workers=max(1, cluster.cores(how.scheduler)))
+                    _tell(study, how, "running")
+                    left = _work(study, how, asked, lambda name, words: print(name, words, flush=True))
                 failures = [f"{name} {words}" for name, words in left.items() if words != "stopped"] if mine else []
             if failures:
-                _tell(study, "failed", f"{len(failures)} did not come to their end; the first: {failures[0]}")
+                _tell(study, how, "failed", f"{len(failures)} did not come to their end; the first: {failures[0]}")
             else:
-                _tell(study, "stopped" if asked.is_set() or not mine else "done")
+                _tell(study, how, "stopped" if asked.is_set() or not mine else "done")
+        except MatRepError as error:
+            _tell(study, how, "failed", str(error))
         except Exception:
-            _tell(study, "failed", "The study ended by a fault of MatRep; its log says more.")
+            _tell(study, how, "failed", "The study ended by a fault of MatRep; its log says more.")
             raise
+    if study.state()[0] == "done":
+        publish_quietly(study.path, lambda words: print(words, flush=True))
     return 0
 
 

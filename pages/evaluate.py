@@ -74,11 +74,21 @@ def new_study() -> None:
             "Baselines", list(names()), list(names()),
             help="Simpler methods, tuned on the same training formulas; the headline compares the model with the best of them.",
         )  # fmt: skip
+        with st.expander("Other machines", icon=":material/lan:"):
+            scheduler = scheduler_field("", "new scheduler")
         if st.form_submit_button("Start the study", type="primary", icon=":material/play_arrow:"):
             settings = from_recipe(recipe, property=target, conditions=tuple(conditions), split=split, group_by=group_by, also=tuple(also))
             plan = studies.plan_of(data, settings, entries, activations, int(splits), baselines)
-            to_url(study=studies.start(root, data, plan), n=None, activation=None)
+            to_url(study=studies.start(root, data, plan, scheduler), n=None, activation=None)
             st.rerun()
+
+
+def scheduler_field(now: str, key: str) -> str:
+    """Where the work is done: the address of a Dask scheduler, or nothing."""
+    return st.text_input(
+        "Dask scheduler", now, placeholder="tcp://10.0.0.5:8786", key=key,
+        help="Its workers then train and tune; they need the same MatRep. Left empty, this machine does. The results are the same.",
+    )  # fmt: skip
 
 
 def label(study: Study) -> str:
@@ -111,13 +121,19 @@ def progress(study_id: str) -> None:
                         studies.stop(root, study_id)
                         st.toast("It stops at its next checkpoint; what is done is kept.")
                 else:
-                    if at.done < at.total and st.button("Go on", icon=":material/play_arrow:", key="go on"):
-                        studies.extend(root, study_id)
-                        st.rerun()
+                    goes_on = at.done < at.total and st.button("Go on", icon=":material/play_arrow:", key="go on")
                     if st.button("Extend", icon=":material/add:", key="extend study"):
                         ask_for_more(study_id)
                     if st.button("Delete", icon=":material/delete:", key="delete study"):
                         confirm_delete(study_id)
+            if not study.busy and at.done < at.total:
+                with st.expander("Other machines", icon=":material/lan:"):
+                    scheduler = scheduler_field(studies.scheduler_of(study), f"scheduler {study_id}")
+                if goes_on:
+                    studies.extend(root, study_id, scheduler=scheduler)
+                    st.rerun()
+            elif place := studies.scheduler_of(study):
+                st.text(f"Computed by the workers of {place}.")
         seen = st.session_state.get("study seen")
         now = (study_id, study.busy, at.done)
         st.session_state["study seen"] = now

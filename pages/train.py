@@ -10,6 +10,7 @@ import streamlit as st
 
 from matrep_core import jobs
 from matrep_core.formulas.storage import list_datasets
+from matrep_core.publishing import Published, open_published, published_runs, push, store_of_app
 from matrep_core.runs.archive import import_run, write_archive
 from matrep_core.runs.store import Run, RunSummary, Status, artifacts_root, delete_run, list_runs, open_run
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
@@ -171,6 +172,10 @@ def show_actions(run: Run, state: str) -> None:
         packed = st.session_state.get("packed")
         if packed and packed[0] == run.id:
             st.download_button("Download", packed[1], f"{run.id}.zip", "application/zip", icon=":material/download:")
+        if (store := store_of_app()) and st.button("Publish", icon=":material/cloud_upload:", key="publish", help="Put it into the team's store."):
+            push(run.path, store)
+            listed_there.clear()
+            st.toast("It is in the store now.")
     if st.button("Delete", icon=":material/delete:", key="delete"):
         confirm_delete(run.id)
 
@@ -259,6 +264,30 @@ def load_run() -> None:
             st.rerun()
 
 
+@st.cache_data(ttl=20, show_spinner="Asking the store …")
+def listed_there(url: str) -> tuple[list[Published], list[str]]:
+    return published_runs(url)
+
+
+def runs_there(url: str, here: set[str]) -> None:
+    """The runs of the team's store; opening one brings it here, checked as an uploaded one is."""
+    st.subheader("Runs in the store", anchor=False)
+    listed, broken = listed_there(url)
+    for sentence in broken:
+        st.warning(plain(sentence), icon=":material/broken_image:")
+    if not listed:
+        st.write("The store has no runs yet. Finished trainings go there by themselves; Publish sends one that was made before.")
+        return
+    rows = [{"run": each.name, "here": each.name in here, **each.facts} for each in listed]
+    st.dataframe(rows, hide_index=True, key="runs there")
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    name = left.selectbox("Run of the store", [each.name for each in listed], key="run there")
+    if right.button("Open", icon=":material/cloud_download:", key="open there"):
+        with st.spinner("Bringing it here …"):
+            to_url(run=open_published(url, name, artifacts_root()).id, step=None, material=None)
+        st.rerun()
+
+
 start_page("Train", "Teach a model one vector per material from your formulas, and see how well it predicts formulas it has not seen.")
 with show_errors():
     new_training()
@@ -272,3 +301,6 @@ with show_errors():
     runs_list(runs, broken)
 with show_errors():
     load_run()
+if store_url := store_of_app():
+    with show_errors():
+        runs_there(store_url, {each.id for each in runs})

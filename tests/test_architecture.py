@@ -41,19 +41,23 @@ ALLOWED: dict[str, set[str]] = {
     "matrep_core.folds": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs"},
     "matrep_core.predictor": {"matrep_core.model", "matrep_core.runs"},
     "matrep_core.training": BASE | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.folds"},
-    "matrep_core.jobs": BASE | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.training"},
+    "matrep_core.jobs": BASE | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.training", "matrep_core.publishing"},
+    "matrep_core.cluster": BASE
+    | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.training", "matrep_core.evaluation"},
+    "matrep_core.publishing": BASE | {"matrep_core.runs", "matrep_core.evaluation"},
     "matrep_core.study": BASE
+    | {"matrep_core.cluster", "matrep_core.publishing"}
     | {"matrep_core.formulas", "matrep_core.model", "matrep_core.runs", "matrep_core.training", "matrep_core.evaluation"},
     "matrep_core.cli": BASE
     | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.training", "matrep_core.study", "matrep_core.views"}
-    | {"matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation", "matrep_core.whatif"},
+    | {"matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation", "matrep_core.whatif", "matrep_core.model", "matrep_core.cluster", "matrep_core.publishing"},
     "matrep_core.__main__": {"matrep_core.cli"},
     "matrep_ui": BASE
     | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views", "matrep_core.jobs", "matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study"}
-    | {"matrep_core.whatif"},
+    | {"matrep_core.whatif", "matrep_core.publishing"},
     "pages": BASE
     | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views", "matrep_core.jobs", "matrep_ui"}
-    | {"matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study", "matrep_core.whatif"},
+    | {"matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study", "matrep_core.whatif", "matrep_core.publishing"},
     "app": {"matrep_ui"},
 }
 

@@ -120,9 +120,16 @@ def baseline_predictions(
     model = fit_baseline(name, amounts[trains], observed.conditions[trains], target, observed.formulas[trains])
     predicted = scale.to_value(model.predict(amounts, observed.conditions))
     if root:
-        made = {"predicted": predicted, "inner_error": np.array([model.inner_error])}
-        write_cached(cache_path(root, _key(data, observed, trains, name)), made)
+        keep_predictions(root, data, observed, trains, name, predicted, model.inner_error)
     return predicted, model.inner_error
+
+
+def keep_predictions(
+    root: Path, data: FormulaSet, observed: Observations, trains: np.ndarray, name: str, predicted: np.ndarray, inner_error: float
+) -> None:
+    """Keep below ``root`` what a baseline predicts, wherever it was fitted, so that ``kept_predictions`` finds it."""
+    made = {"predicted": predicted, "inner_error": np.array([inner_error])}
+    write_cached(cache_path(root, _key(data, observed, trains, name)), made)
 
 
 def kept_predictions(

@@ -20,7 +20,7 @@ from matrep_core.runs.files import sync_folder
 from matrep_core.runs.inspection import inspect
 from matrep_core.runs.store import Run, Status, runs_folder, write_status
 
-_MEMBER = re.compile(
+MEMBER = re.compile(
     r"(config|status|split|scores)\.json|metrics\.jsonl|frames/(vectors\.bin|index\.jsonl)"
     r"|(model|step-\d{9,10})/(state\.safetensors|manifest\.json)"
     r"|data/(formulas|materials|amounts|measurements|properties)\.parquet"
@@ -37,7 +37,7 @@ def write_archive(run: Run, path: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(run.path.rglob("*")):
                 name = file.relative_to(run.path).as_posix()
-                if file.is_file() and _MEMBER.fullmatch(name):
+                if file.is_file() and MEMBER.fullmatch(name):
                     archive.write(file, f"{run.id}/{name}")
         os.replace(temporary, path)
     finally:
@@ -55,7 +55,7 @@ def import_run(archive: Path, root: Path) -> Run:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         name = _unpack(archive, temporary)
-        _check(temporary, name)
+        check_stranger(temporary, name)
         while (folder / name).exists():
             name = f"{name[:64]}-{secrets.token_hex(2)}"
         os.rename(temporary, folder / name)
@@ -92,9 +92,9 @@ def _unpack(path: Path, folder: Path) -> str:
             for member in members:
                 inner = member.filename.split("/", 1)[1] if "/" in member.filename else ""
                 kind = stat.S_IFMT(member.external_attr >> 16)
-                if kind not in (0, stat.S_IFREG) or not _MEMBER.fullmatch(inner):
+                if kind not in (0, stat.S_IFREG) or not MEMBER.fullmatch(inner):
                     raise _refused(f"it holds {member.filename[:80]!r}, which is no part of a run")
-                if member.file_size > _most_bytes(inner):
+                if member.file_size > most_bytes(inner):
                     raise _refused(f"{inner} is larger than that of any run")
                 if member.file_size > _RATIO * max(member.compress_size, 1) + _BLOCK:
                     raise _refused(f"{inner} is packed more densely than a run's numbers can be")
@@ -104,7 +104,7 @@ def _unpack(path: Path, folder: Path) -> str:
     return name
 
 
-def _most_bytes(inner: str) -> int:
+def most_bytes(inner: str) -> int:
     """Texts are parsed as a whole, so that a short one must not become a large thing in memory."""
     if inner.endswith(".jsonl"):
         return limits.MAX_RUN_LINES_BYTES
@@ -124,8 +124,8 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path
     return written
 
 
-def _check(folder: Path, name: str) -> None:
-    """Raises RunBroken at the first thing that does not fit, under the name that the run will have."""
+def check_stranger(folder: Path, name: str) -> None:
+    """A run that came from elsewhere: raises RunBroken at the first thing that does not fit, under the name that it will have."""
     try:
         run = Run(folder)
         inspect(run)
