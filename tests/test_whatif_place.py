@@ -77,6 +77,31 @@ def test_without_a_measurement_use_and_function_speak(run, shampoo, holding):
     assert np.isfinite(found.predictions["predicted"]).all()
 
 
+def test_a_material_that_surprises_gets_wider_intervals(run, shampoo, holding):
+    new = measured_in(subset(shampoo, np.flatnonzero(holding[:, 0] & ~holding[:, 1])), list(range(8)))
+    factors = np.where(np.arange(len(new.measurements)) % 2, 30.0, 1 / 30.0)
+    odd = replace(new, measurements=new.measurements.assign(value=new.measurements["value"] * factors))
+    widths = []
+    for data in (new, odd):
+        (found,) = place(run, data)
+        unknown = found.predictions[found.predictions["measured"].isna()]
+        widths.append(np.log(unknown["high80"] / unknown["low80"]).median())
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_surprises_leave_each_formula_out(run, shampoo, holding):
+    from matrep_core.predictor import predictor_of
+    from matrep_core.whatif.bench import Asked
+    from matrep_core.whatif.placing import Placer
+
+    evidence, targets = Placer(Asked(run, predictor_of(run))).rehearsals[0]
+    rows = np.arange(4)
+    found = evidence.surprises(rows, targets[rows])
+    without = evidence.settled(rows[[0, 1, 3]], targets[[0, 1, 3]])
+    assert found[2] == pytest.approx((targets[2] - without.mean[2]) / np.sqrt(without.variance[2]))
+    assert evidence.surprises(rows[:0], targets[:0]).shape == (0,)
+
+
 def test_two_new_materials_are_placed_one_after_the_other_or_refused(run, shampoo, holding):
     both, first = holding.all(axis=1), holding[:, 0] & ~holding[:, 1]
     assert both.any()

@@ -68,7 +68,7 @@ def _placed(placer: Placer, found: NewFormulas, number: int, rows: np.ndarray, a
     targets = asked.targets(found.measured[rows][measured])
     settled = evidence.settled(measured, targets)
     value = placer.predicted(evidence, settled, measured, targets)
-    first, second = placer.quantiles(len(measured))
+    first, second = placer.quantiles(evidence, measured, targets)
     spread = np.sqrt(settled.variance)
     scale = asked.predictor.scale
     bounds = {

@@ -34,8 +34,9 @@ NOISE = 0.5  # of the variance that the interval of a known formula has
 TREE_SHARE = 0.3
 LEVELS, MOST_LEVEL = (0.80, 0.95), 0.99
 REHEARSED, REHEARSALS, FEWEST = 12, 20, 8  # trained materials placed as if new, formulas of each, and the least of them
-CONFIDENCE = 0.6  # how far the rehearsed width is believed, as a power; 0 takes the estimated variance as it is
-NORMAL_RATIO = 1.53  # between the 95 % and the 80 % interval of a normal distribution
+CONFIDENCE = 0.8  # how far the rehearsed width is believed, as a power; 0 takes the estimated variance as it is
+DRAWS, FEWEST_REHEARSED = 4, 3  # of the known formulas of each rehearsed material, and the least of such materials
+OWN_SCALE = 5.0  # formulas' worth of the usual scale that every material's own starts from
 WIDEST = 6.0  # no interval is taken to be wider than that many estimated standard deviations
 
 
@@ -76,6 +77,14 @@ class Evidence:
             share = share - share[:, rows] @ gain
         return Settled(weights, mean, between + self.noise + np.maximum(np.diag(share), 0), share)
 
+    def surprises(self, rows: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """(k,) how far each of the formulas ``rows`` is from what the others say of it, in estimated standard deviations."""
+        found = np.empty(len(rows))
+        for left_out, row in enumerate(rows):
+            settled = self.settled(np.delete(rows, left_out), np.delete(targets, left_out))
+            found[left_out] = (targets[left_out] - settled.mean[row]) / np.sqrt(settled.variance[row])
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Settled:
@@ -104,6 +113,7 @@ class Placer:
         self._targets = asked.targets(mean.loc[self._rows].to_numpy())
         self._amounts = run.data.amounts[self._rows]
         self._size = size
+        self._widths: dict[int, tuple[float, tuple[float, ...]] | None] = {}
 
     @cached_property
     def usual(self) -> float:
@@ -193,29 +203,54 @@ class Placer:
             found.append((self.evidence(amounts, conditions, data, int(material), int(material), self.asked.run.folds[self._rows[mine]]), self._targets[mine]))
         return found
 
-    def quantiles(self, measured: int) -> tuple[float, float]:
-        """How many estimated standard deviations hold 80 % and 95 % of the errors, with ``measured`` formulas of it known.
+    def quantiles(self, evidence: Evidence, rows: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+        """How many estimated standard deviations hold 80 % and 95 % of the errors, once the formulas ``rows`` (k,) are known.
 
-        From the rehearsals, each material counting the same, drawn towards the estimated variance: the rehearsed materials
-        trained with their own formulas, so rehearsals can be too easy. A normal distribution's where there are too few.
+        Conformal prediction whose units are materials: the errors of the rehearsed materials with as many known formulas,
+        each in units of that material's own scale, and each material counting the same (Dunn, Wasserman, Ramdas 2023,
+        JASA 118, "Distribution-free prediction sets with random effects"; own scales: Lei et al. 2018, JASA 113). The
+        scale is what the known formulas show of how wrong the others are about them, drawn towards the usual one.
+        Without any, a material is one more draw of materials, and the level is raised by one in their number. A normal
+        distribution's where too few were rehearsed.
         """
-        random, ratios, weights = np.random.default_rng(1), [], []
+        found = self._rehearsed(len(rows))
+        if found is None:
+            return 1.2816, 1.9600
+        usual, widths = found
+        own = _scale(evidence.surprises(rows, targets), usual)
+        first, second = (min((width * own) ** CONFIDENCE, WIDEST) for width in widths)
+        return first, second
+
+    def _rehearsed(self, measured: int) -> tuple[float, tuple[float, ...]] | None:
+        """The usual scale of the rehearsed materials with ``measured`` known formulas, and the widths for LEVELS in own scales."""
+        if measured not in self._widths:
+            self._widths[measured] = self._rehearse(measured)
+        return self._widths[measured]
+
+    def _rehearse(self, measured: int) -> tuple[float, tuple[float, ...]] | None:
+        if len(self.rehearsals) < FEWEST_REHEARSED:
+            return None
+        random = np.random.default_rng(1)
+        tried: list[list[tuple[np.ndarray, np.ndarray]]] = []  # a material: (ratios, surprises) of each draw
         for evidence, targets in self.rehearsals:
-            known = min(measured, len(targets) // 2)
-            for _ in range(4):
+            known, draws = min(measured, len(targets) // 2), []
+            for _ in range(DRAWS):
                 order = random.permutation(len(targets))
                 rows, rest = order[:known], order[known:]
                 settled = evidence.settled(rows, targets[rows])
-                error = np.abs(settled.mean - targets)[rest]
-                ratios.append(error / np.sqrt(settled.variance[rest]))
-                weights.append(np.full(len(rest), 1 / len(rest)))
-        if len(ratios) < 4 * 3:
-            return 1.2816, 1.9600
-        ratio, weight = np.concatenate(ratios), np.concatenate(weights)
-        # A new material is one more draw of a material, not of a formula: the level is that of conformal prediction over
-        # the rehearsed materials (Dunn, Wasserman, Ramdas 2023, JASA 118, "Distribution-free prediction sets with random effects").
-        levels = [min(level * (1 + 1 / len(self.rehearsals)), MOST_LEVEL) for level in LEVELS]
+                ratios = np.abs(settled.mean - targets)[rest] / np.sqrt(settled.variance[rest])
+                draws.append((ratios, evidence.surprises(rows, targets[rows])))
+            tried.append(draws)
+        usual = float(np.median([np.mean([np.square(ratios).mean() for ratios, _ in draws]) for draws in tried]))
+        ratio = np.concatenate([ratios / _scale(surprises, usual) for draws in tried for ratios, surprises in draws])
+        weight = np.concatenate([np.full(len(ratios), 1 / len(ratios)) for draws in tried for ratios, _ in draws])
         order = np.argsort(ratio)
         share = np.cumsum(weight[order]) / weight.sum()
-        first, second = (float(ratio[order][min(np.searchsorted(share, level), len(ratio) - 1)]) for level in levels)
-        return min(first**CONFIDENCE, WIDEST), min(NORMAL_RATIO * (second / NORMAL_RATIO) ** CONFIDENCE, WIDEST)
+        raised = 1 if measured else 1 + 1 / len(tried)
+        levels = [min(level * raised, MOST_LEVEL) for level in LEVELS]
+        return usual, tuple(float(ratio[order][min(np.searchsorted(share, level), len(ratio) - 1)]) for level in levels)
+
+
+def _scale(surprises: np.ndarray, usual: float) -> float:
+    """The root of the mean of ``surprises`` (k,), squared, and of OWN_SCALE times the usual square."""
+    return float(np.sqrt((OWN_SCALE * usual + np.square(surprises).sum()) / (OWN_SCALE + len(surprises))))
