@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.placing import subset
 from matrep_core.formulas.reading import read_data
-from matrep_core.formulas.storage import save_dataset
+from matrep_core.formulas.storage import list_datasets, open_dataset, save_dataset
 from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
@@ -37,6 +37,17 @@ def rows_of(page: Page, button: int) -> list[dict[str, str]]:
     """The rows of the CSV that the page's n-th export button saves."""
     saved = taken(page, page.get_by_role("button", name="Export as CSV").nth(button))
     return list(csv.DictReader(io.StringIO(saved.path().read_text("utf-8-sig"))))
+
+
+def choose(page: Page, label: str, what: str) -> None:
+    """Add one entry to the list that is called so, by typing."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    box = page.get_by_role("combobox", name=re.compile(re.escape(label)))
+    box.click()
+    box.press_sequentially(what)
+    expect(page.get_by_role("option").first).to_contain_text(what)
+    box.press("Enter")
+    box.press("Escape")
 
 
 def test_a_substitution_from_the_question_to_the_exported_plan(page: Page, app: Served, shampoo: Run):
@@ -89,7 +100,7 @@ def test_everywhere_and_cliffs(page: Page, app: Served, shampoo: Run):
     expect(page.get_by_text("This formula does not hold 'Nobody'")).to_be_visible(timeout=90_000)
 
 
-def test_an_aim_and_a_new_material(page: Page, app: Served, shampoo: Run, shared_data):
+def test_an_aim_keeps_the_bounds_of_materials(page: Page, app: Served, shampoo: Run):
     page.goto(f"{app.url}/whatif?run=shampoo&ask=aim&formula={FORMULA}")
     box = page.get_by_label(re.compile("^At least")).first
     box.fill("200")
@@ -99,6 +110,17 @@ def test_an_aim_and_a_new_material(page: Page, app: Served, shampoo: Run, shared
     (told,) = [row for row in plan if row["kind"] == "expect"]
     assert float(told["after"]) > float(told["before"])
 
+    out = next(row["what"] for row in plan if row["kind"] == "weigh" and 0 < float(row["before"]) < 20)
+    page.get_by_text("What may change").click()
+    choose(page, "Leave these out", out)
+    expect(page.get_by_text(re.compile(f"Other amounts of .*{re.escape(out)}"))).to_be_visible(timeout=120_000)
+    weighed = {row["what"]: float(row["after"]) for row in rows_of(page, 0) if row["kind"] == "weigh"}
+    assert weighed[out] == 0 and sum(weighed.values()) == pytest.approx(100, abs=0.5)
+    choose(page, "Bound the weight-% of these", out)
+    expect(page.get_by_text("it is left out and bounded at once")).to_be_visible()
+
+
+def test_a_new_material_is_placed(page: Page, app: Served, shampoo: Run, shared_data):
     data = read_data([shared_data / "shampoo"]).data
     renamed = replace(data, materials=tuple(f"{OLD} new" if code == OLD else code for code in data.materials))
     rows = np.flatnonzero(data.amounts[:, [data.material_index[OLD]]].toarray()[:, 0])
@@ -108,3 +130,33 @@ def test_an_aim_and_a_new_material(page: Page, app: Served, shampoo: Run, shared
     expect(page.get_by_role("heading", name=f"{OLD} new")).to_be_visible(timeout=120_000)
     placed = rows_of(page, 0)
     assert len(placed) == 8 and all(float(row["low80"]) < float(row["predicted"]) < float(row["high80"]) for row in placed)
+
+
+def test_look_alikes_are_merged_tried_and_mapped(page: Page, app: Served, shampoo: Run):
+    page.goto(f"{app.url}/whatif?run=shampoo&ask=merge")
+    expect(page.get_by_text("19 codes become")).to_be_visible(timeout=90_000)
+    splits = page.get_by_role("spinbutton", name="Splits")
+    splits.fill("2")
+    page.get_by_role("button", name="Train before and after").click()
+    expect(page.get_by_text("95 % interval over 2 paired splits")).to_be_visible(timeout=240_000)
+    tried, mapping = rows_of(page, 0), rows_of(page, 1)
+    assert [row["split"] for row in tried] == ["0", "1"] and float(tried[0]["MAE (mPa.s) before"]) > 0
+    assert mapping and {row["old_code"] for row in mapping} <= set(shampoo.data.materials)
+    support = {code: int(uses) for code, uses in zip(shampoo.data.materials, shampoo.data.support, strict=True)}
+    assert all(int(row["old_support"]) == support[row["old_code"]] < int(row["new_support"]) for row in mapping)
+
+    page.get_by_role("button", name="Keep the merged formulas").click()
+    expect(page.get_by_text("Kept. Train a model of it")).to_be_visible()
+    (kept,) = [each for each in list_datasets(app.artifacts) if each.name.endswith("merged")]
+    assert len(open_dataset(app.artifacts, kept.id).materials) == 19 - len(mapping) + len({row["new_code"] for row in mapping})
+
+    page.reload()  # what was tried is kept
+    splits.fill("2")
+    splits.press("Enter")
+    page.set_viewport_size({"width": 500, "height": 900})
+    expect(page.get_by_text("95 % interval over 2 paired splits")).to_be_visible(timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 500
+    twice = mapping[0]["old_code"]
+    choose(page, "A group of your own", twice)
+    choose(page, "A group of your own", "Water" if "Water" in support else next(code for code in support if code != twice))
+    expect(page.get_by_text("two groups")).to_be_visible()
