@@ -107,7 +107,8 @@ def fit(
     with held_lock(run.path / "lock", busy_sentence(run.id), lock):
         before = run.status()
         try:
-            (run.path / "stop").unlink(missing_ok=True)
+            if lock is None:  # whoever took the lock removed an old one, and may have been asked to stop since
+                (run.path / "stop").unlink(missing_ok=True)
             with turn() as mine:
                 if not mine:
                     return _end(run, before, "stopped", "Stopped while it waited. Resume it to go on.")
