@@ -34,20 +34,25 @@ class Column:
 
 def columns_of(look: Look, labels: np.ndarray) -> dict[str, Column]:
     """What the materials can be filtered by: cluster, use, warning and every column of the materials table."""
-    facts, info = look.facts, look.run.data.material_info
-    clusters = np.array(["no cluster" if label == NO_CLUSTER else f"Cluster {label + 1}" for label in labels], dtype=object)
+    facts = look.facts
+    names = np.array(["no cluster", *(f"Cluster {n + 1}" for n in range(labels.max() + 1))], dtype=object)
+    clusters = names[np.where(labels == NO_CLUSTER, 0, labels + 1)]
+    cautions = np.array([caution(n) or "none" for n in range(facts["support"].max() + 1)], dtype=object)
     found = {
         "code": Column("code", "text", facts["material"].to_numpy(object)),
         "cluster": Column("cluster", "choice", clusters),
         "training formulas": Column("training formulas", "number", facts["support"].to_numpy(float)),
         "largest amount (weight-%)": Column("largest amount (weight-%)", "number", facts["high"].to_numpy(float)),
-        "caution": Column("caution", "choice", np.array([caution(int(n)) or "none" for n in facts["support"]], dtype=object)),
+        "caution": Column("caution", "choice", cautions[facts["support"]]),
     }
-    for name in info.columns:
-        texts = info[name].fillna("").astype(str).to_numpy(object)
-        if name != "material" and (column := _column(name, texts)):
-            found[name] = column
-    return found
+    return found | _described(look.run.data.material_info, str(look.run.path) + look.run.created)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _described(_info: pd.DataFrame, key: str) -> dict[str, Column]:
+    """The columns of the materials table: what they are takes a look at every cell, and they do not change."""
+    columns = {name: _column(name, _info[name].fillna("").astype(str).to_numpy(object)) for name in _info.columns if name != "material"}
+    return {name: column for name, column in columns.items() if column}
 
 
 def _column(name: str, texts: np.ndarray) -> Column | None:
