@@ -155,8 +155,8 @@ def measure(*, quick: bool, only: str = "") -> None:
         nonzeros = [each["nonzeros"] / costs[0]["nonzeros"] for each in costs]
         _print(f"Formulas, with {materials:,} materials", sizes, costs, nonzeros, "the non-zero amounts")
     if "m" in wanted:
-        sizes = [factor * materials for factor in factors]
-        costs = [_measured(formulas, size, steps) for size in sizes]
-        _print(f"Materials, in {formulas:,} formulas", sizes, costs, [float(f) for f in factors], "the materials")
+        sizes, many = [factor * materials for factor in factors], factors[-1] * formulas  # fewer could not hold so many
+        costs = [_measured(many, size, steps) for size in sizes]
+        _print(f"Materials, in {many:,} formulas", sizes, costs, [float(f) for f in factors], "the materials")
     if "r" in wanted:
         many_runs((1, 6) if quick else RUNS, 40)
