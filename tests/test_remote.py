@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,17 +18,19 @@ from threading import Barrier, Thread
 
 import pytest
 
-from matrep_core import publishing
+from benchmarks.client import Session
+from matrep_core import jobs, publishing
 from matrep_core.errors import MatRepError, NotReached, NotThere, RunBroken, RunBusy, SettingRefused
 from matrep_core.evaluation.results import Study
 from matrep_core.publishing import RUNS, open_published, published_runs, pull, push
 from matrep_core.runs.archive import import_run
 from matrep_core.runs.remote import Entry, ObjectStore
-from matrep_core.runs.store import Run
+from matrep_core.runs.store import Run, open_run
 from matrep_core.study import run_study
 from tests.attacks.kit import SAMPLE
+from tests.browser.serving import running
 from tests.conftest import PROJECT
-from tests.test_study import made, wait_for
+from tests.test_study import made, settings, wait_for
 
 for package in ("s3fs", "moto", "flask"):
     pytest.importorskip(package, reason=f"{package} is not installed (requirements-cluster.txt, requirements-dev.txt)")
@@ -174,8 +177,6 @@ def test_hostile_names_cannot_leave_the_folder(run, url, tmp_path):
 
 def test_what_a_forger_seals_anew_is_inspected(run, url, tmp_path):
     """Right check sums, wrong content: the run is looked at as an uploaded one is."""
-    import shutil
-
     forged = tmp_path / run.id
     shutil.copytree(run.path, forged)
     record = json.loads((forged / "split.json").read_text())
@@ -206,8 +207,6 @@ def test_of_two_writers_one_wins_and_a_name_is_not_taken_over(run, url, tmp_path
     assert contents(pull(url, run.id, tmp_path / "back")) == contents(run.path)
     writers = {path.split("/")[-2] for path in objects(url)}
     assert writers == {ObjectStore(url).newest(RUNS, run.id).writer}  # the loser took its objects along
-    import shutil
-
     other = tmp_path / run.id
     shutil.copytree(run.path, other)
     config = json.loads((other / "config.json").read_text())
@@ -304,3 +303,23 @@ def test_the_commands_push_and_pull(run, url, tmp_path):
     assert back.returncode == 0 and contents(tmp_path / "back") == contents(run.path), back.stderr
     refused = told("pull", url, "nobody", "--out", tmp_path / "other")
     assert refused.returncode == 1 and "Traceback" not in refused.stderr and not (tmp_path / "other").exists()
+
+
+def test_the_app_lists_opens_and_publishes(run, small_cosmetics, tmp_path, monkeypatch):
+    """One app with a store: what is there is listed and opened, what is finished here goes there by itself."""
+    store = str(tmp_path / "store")
+    push(run.path, store)
+    monkeypatch.setenv("MATREP_STORE", store)
+    with running(PROJECT / "app.py", tmp_path / "served") as app:
+        session = Session(app.url)
+        first = session.open("train")
+        assert run.id in first.text and "Runs in the store" in first.text and not first.exceptions
+        assert not session.press("Open").exceptions
+        assert (open_run(app.artifacts, run.id).vectors() == run.vectors()).all()
+        made_here = jobs.start(app.artifacts, small_cosmetics, settings(steps=30))
+        wait_for(lambda: made_here in ObjectStore(store).versions(RUNS))
+        assert contents(pull(store, made_here, tmp_path / "back")) == contents(open_run(app.artifacts, made_here).path)
+        ObjectStore(store).delete(RUNS, run.id)
+        session.open("train", f"run={run.id}")
+        assert not session.press("Publish").exceptions and run.id in ObjectStore(store).versions(RUNS)
+        session.close()
