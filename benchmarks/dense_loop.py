@@ -14,12 +14,12 @@ from torch import Tensor, nn
 class DenseModel(nn.Module):
     """Material vectors W (M, N) through tanh, mixed by a dense matrix product, then a perceptron of ``layers`` layers."""
 
-    def __init__(self, materials: int, n_entries: int, width: int = 128, layers: int = 4):
+    def __init__(self, materials: int, n_entries: int, hidden: type[nn.Module], width: int = 128, layers: int = 4):
         super().__init__()
         self.W = nn.Parameter(0.01 * torch.randn(materials, n_entries))
         sizes = [n_entries, *[width] * (layers - 1)]
-        hidden = [m for a, b in zip(sizes[:-1], sizes[1:]) for m in (nn.Linear(a, b), nn.Tanh())]
-        self.mlp = nn.Sequential(*hidden, nn.Linear(width, 1))
+        stack = [m for a, b in zip(sizes[:-1], sizes[1:]) for m in (nn.Linear(a, b), hidden())]
+        self.mlp = nn.Sequential(*stack, nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mlp(x @ torch.tanh(self.W)).squeeze(1)  # x (B, M) -> (B,)
@@ -28,10 +28,11 @@ class DenseModel(nn.Module):
 class DenseLoop:
     """x (F, M) amounts and y (F,) targets of the training formulas; ``rates`` one learning rate a step, or one for all."""
 
-    def __init__(self, x: Tensor, y: Tensor, n_entries: int, rates: Tensor | float = 1e-3, batch: int = 32, seed: int = 0):
+    def __init__(self, x: Tensor, y: Tensor, n_entries: int, rates: Tensor | float = 1e-3, batch: int = 32, seed: int = 0,
+                 hidden: type[nn.Module] = nn.ReLU):  # fmt: skip
         self.generator = torch.Generator().manual_seed(seed)
         self.x, self.y, self.batch, self.rates, self.step = x, y, batch, rates, 0
-        self.model = DenseModel(x.shape[1], n_entries)
+        self.model = DenseModel(x.shape[1], n_entries, hidden)
         with torch.no_grad():  # torch's own start, drawn from the loop's own generator
             self.model.W.normal_(0, 0.01, generator=self.generator)
             for layer in self.model.mlp:

@@ -165,12 +165,12 @@ def equal_quality(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fo
         found = [float(np.abs(p.scale.to_value(predict(i)) - p.values[rows]).mean()) for i, rows in enumerate(parts)]
         return found[0], found[1]
 
-    def loop_course(p: Problem, rates: torch.Tensor | float, batch: int, most: int, every: int) -> list[Point]:
-        loop = DenseLoop(x[0], torch.from_numpy(p.targets[parts[0]]), settings.n_entries, rates, batch, seed=SEED)
+    def loop_course(p: Problem, rates: torch.Tensor | float, batch: int, most: int, every: int, hidden: type[torch.nn.Module]) -> list[Point]:
+        loop = DenseLoop(x[0], torch.from_numpy(p.targets[parts[0]]), settings.n_entries, rates, batch, SEED, hidden)
         return course(loop.train, most, every, budget, lambda: errors(p, lambda i: loop.predict(x[i]).numpy()))
 
     every_plain = max(1, min(1000, sizes.loop_steps // 20))
-    plain = loop_course(raw, 1e-3, BATCH, sizes.loop_steps, every_plain)
+    plain = loop_course(raw, 1e-3, BATCH, sizes.loop_steps, every_plain, torch.nn.ReLU)
     best = min((p.eval for p in plain if p.train <= 500), default=min(p.eval for p in plain))
     bar = 1.02 * best
     line("b", "plain loop, the research's recipe: lowest eval MAE" + (" at train MAE ≤ 500" if reached(plain, 500, bar) else ""),
@@ -178,7 +178,7 @@ def equal_quality(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fo
          + ("" if plain[-1].step + every_plain > sizes.loop_steps else ": cut by --budget, so the ratios are lower bounds"))  # fmt: skip
     rates = torch.from_numpy(pace_of(run.settings)[2][1:])
     every = max(1, steps // 60)
-    given = loop_course(problem, rates, settings.batch_size, steps, every)
+    given = loop_course(problem, rates, settings.batch_size, steps, every, torch.nn.Tanh)
     fast = Fast(problem, run.settings)
 
     def mine() -> tuple[float, float]:
