@@ -8,7 +8,7 @@ import streamlit as st
 from matrep_core.errors import NotThere, SettingRefused
 from matrep_core.formulas.storage import list_datasets, open_dataset
 from matrep_core.runs.store import artifacts_root
-from matrep_core.whatif.aim import Goal, suggestions_table
+from matrep_core.whatif.aim import REACHED, Goal, suggestions_table
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.pasted import read_pasted
 from matrep_core.whatif.report import plan_of
@@ -223,7 +223,7 @@ def choose_goal(bench: Bench, before: np.ndarray, values: dict[str, tuple[float,
         if bench.prices is not None:
             now = float(bench.cost(before[None])[0])
             words = f"It is {now:.4g} now: the mean price by weight." if np.isfinite(now) else "Not known now: a material has no price."
-            cost = st.number_input(f"Cost at most ({plain(bench.price_name)})", value=None, key="aim cost", placeholder="any", help=words)
+            cost = st.number_input(f"Cost at most, as {plain(bench.price_name)}", value=None, key="aim cost", placeholder="any", help=words)
         else:
             st.caption("Give the materials table a column price, and the cost can be bounded, too.")
     return Goal(values, amounts, np.nan if cost is None else cost, tuple(never), str(balance), changes)
@@ -250,7 +250,16 @@ def aim(bench: Bench) -> None:
         return
     table = suggestions_table(bench, found)
     st.caption("The fewest materials changed first. Away: standard deviations of the training values from what you want; 0 = reached.")
-    st.dataframe(table, hide_index=True, column_config={"away": st.column_config.NumberColumn(format="%.2f")})
+    if found[-1].away > REACHED:
+        st.warning(
+            f"None of these reaches what you want: the nearest stays {found[-1].away:.2f} standard deviations away. Allow more changes or wider bounds.",
+            icon=":material/flag:",
+        )  # fmt: skip
+    numbers = {name: st.column_config.NumberColumn(format="%.4g") for name in table.columns if name.endswith((" before", " after", " low80", " high80"))}
+    st.dataframe(
+        table, hide_index=True,
+        column_config={**numbers, "cost": st.column_config.NumberColumn(format="%.4g"), "away": st.column_config.NumberColumn(format="%.2f")},
+    )  # fmt: skip
     number = st.selectbox("Look at", range(len(found)), format_func=lambda i: ", ".join(found[i].changes), index=len(found) - 1)
     show_swap(bench, found[number].swap, name, "Other amounts of " + ", ".join(found[number].changes))
 

@@ -24,6 +24,7 @@ TRIED = 9  # amounts of each material that are tried by themselves
 KEPT = 4  # sets of materials that are followed further
 POOL = 24  # materials beside the formula's own that may come in, the most helpful ones
 ROUNDS, CROWD = 12, 6  # of differential evolution
+REACHED = 1e-3  # standard deviations from the goal that count as none, and a gain that counts as none
 PENALTY = 10.0  # for a weight-% or a price beyond what is allowed, in standard deviations of a property
 
 
@@ -112,7 +113,7 @@ def suggest(bench: Bench, before: np.ndarray, goal: Goal, formula: int | None = 
     if forced and not broken:
         add(())
     for count in range(1, goal.changes + 1):
-        if reached < 1e-3:
+        if reached < REACHED:
             break
         tried = {tuple(sorted((*one, new))) for one in sets for new in search.pool if new not in one}
         scored = sorted((search.rough(one), one) for one in tried)
@@ -120,7 +121,7 @@ def suggest(bench: Bench, before: np.ndarray, goal: Goal, formula: int | None = 
             break
         sets = [one for _, one in scored[:KEPT]]
         away, nearest, chosen = min(((*search.best(one), one) for one in sets[:2]), key=lambda each: each[0])
-        if away < reached - 1e-3:
+        if away < reached - REACHED:
             reached, best, broken = away, nearest, search.breaks(nearest)
             if not broken:
                 add(chosen)
