@@ -29,7 +29,7 @@ class DenseLoop:
     """x (F, M) amounts and y (F,) targets of the training formulas; ``rates`` one learning rate a step, or one for all."""
 
     def __init__(self, x: Tensor, y: Tensor, n_entries: int, rates: Tensor | float = 1e-3, batch: int = 32, seed: int = 0,
-                 hidden: type[nn.Module] = nn.ReLU):  # fmt: skip
+                 hidden: type[nn.Module] = nn.Tanh):  # fmt: skip
         self.generator = torch.Generator().manual_seed(seed)
         self.x, self.y, self.batch, self.rates, self.step = x, y, batch, rates, 0
         self.model = DenseModel(x.shape[1], n_entries, hidden)
