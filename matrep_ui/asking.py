@@ -121,8 +121,6 @@ def interval(low: float, high: float, unit: str) -> str:
 def candidates_in_words(table: pd.DataFrame, bench: Bench) -> pd.DataFrame:
     """Candidates as a chemist reads them: what changes first, then what is known, then what to mind."""
     shown = pd.DataFrame({"material": table["material"]})
-    if (table["inci"] != "").any():
-        shown["INCI name"] = table["inci"]
     shown["sure?"] = np.where(table["unsure"], "unsure", "")
     for asked in bench.asked:
         name, unit = asked.name, asked.change_unit
@@ -135,6 +133,8 @@ def candidates_in_words(table: pd.DataFrame, bench: Bench) -> pd.DataFrame:
             interval(low, high, "") for low, high in zip(table[f"{name} low80"], table[f"{name} high80"], strict=True)
         ]
     shown["amount (weight-%)"] = table["amount"]
+    if (table["inci"] != "").any():
+        shown["INCI name"] = table["inci"]
     if (table["function"] != "").any():
         shown["function"] = table["function"]
         shown["same function"] = table["same_function"].replace("", "unknown")
