@@ -140,7 +140,9 @@ def cases(data: FormulaSet, target: str, tune: bool, quick: bool, folder: Path) 
         path = folder / f"{data.name}-{zlib.crc32(repr([data.materials[m] for m in group]).encode()):08x}"
         if not path.exists():
             gone = present[:, group].any(axis=1)
-            fit(prepare(path, subset(data, measured[~gone]), from_recipe("default", property=target, train_share=0.95, **changes)))
+            prepare(path, subset(data, measured[~gone]), from_recipe("default", property=target, train_share=0.95, **changes))
+        if not (path / "model").is_dir():  # new, or killed before its end
+            fit(Run(path))
         run = Run(path)
         placer = Placer(Asked(run, predictor_of(run)))
         for material in group:
