@@ -24,7 +24,6 @@ from matrep_core.evaluation.results import open_study
 from matrep_core.runs.files import read_json
 from matrep_core.runs.store import Run
 from matrep_core.study import plan_of, run_study
-from matrep_core.training import prepare
 from tests.conftest import PROJECT
 from tests.test_study import command, data_folder, made, settings, wait_for  # noqa: F401  (a fixture)
 
@@ -184,7 +183,7 @@ def test_a_stop_reaches_the_workers_and_the_run_goes_on_here(small_cosmetics, th
 
 def test_a_refusal_on_a_worker_comes_back_as_words(small_cosmetics, three, tmp_path):
     study = made(tmp_path / "study", small_cosmetics, entries=(3,), splits=1, steps=20)
-    first = prepare(study.jobs[0].path, small_cosmetics, study.jobs[0].settings)
+    first = Run(study.jobs[0].path)  # prepared with the study
     (first.path / "split.json").write_text('{"parts": ["train"]}')
     heard = {}
     left = run_study(study, scheduler=three.address, ended=lambda name, words: heard.update({name: words}))
