@@ -66,7 +66,7 @@ def prune(folder: Path, most: int = MAX_CACHE_BYTES) -> None:
             stat = path.stat()
             if path.suffix == ".safetensors":
                 kept.append((stat.st_mtime, stat.st_size, path))
-            elif time.time() - stat.st_mtime > _LEFT_OVER and not is_locked(path.with_suffix(".lock")):
+            elif path.is_file() and time.time() - stat.st_mtime > _LEFT_OVER and not is_locked(path.with_suffix(".lock")):
                 path.unlink()
     for _, size, path in sorted(kept, reverse=True):
         room -= size
