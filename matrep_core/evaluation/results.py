@@ -380,7 +380,7 @@ def _about(settings: TrainingSettings) -> str:
 
 def _label(row: dict[str, Any]) -> str:
     words = {
-        PREDICTOR: "the default predictor", VECTORS: "the vectors alone, as an ensemble,",
+        PREDICTOR: "the default predictor", VECTORS: "the ensemble of the vectors alone",
         ALONE: "the single model at its best step", LAST: "the single model at its last step",
     }  # fmt: skip
     return words.get(row["model"], str(row["model"]))
