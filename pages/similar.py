@@ -144,12 +144,16 @@ def show_neighbours(look: Look, ranks: Similarity, query: int) -> None:
     how = f"by {metric} distance of the learned vectors" if by == "code" else f"by {BY_NAMES[by].lower()}"
     told = f"The {len(table):,} nearest {all_of} {how}. 0 = the same."
     st.caption(" ".join([told, found.reason, short_vector(look, query, metric) if by == "code" else ""]))
-    others = listed(in_words(table, look), f"near {look.key} {query} {by} {metric} {count} {all_too} {least} {counted}")
+    key = f"near {look.key} {query} {by} {metric} {count} {all_too} {least} {counted}"
+    row = listed(in_words(table, look), key)
     downloads(exported(table, look), file_name("similar", look.run.data.materials[query], look.run), key="near")
-    if others is None or others >= len(found.indices):
-        st.caption("Choose a row to see the formulas that contain both materials.")
+    other = st.selectbox(
+        "Side by side with", found.indices.tolist(), index=row if row is not None and row < len(found.indices) else None,
+        format_func=lambda index: look.run.data.materials[index], key=f"beside {key} {row}",
+        placeholder="Choose a row above, or type a code here", help="Shows the formulas that contain both materials.",
+    )  # fmt: skip
+    if other is None:
         return
-    other = int(found.indices[others])
     compare(look, query, other)
     onwards(look, other)
 

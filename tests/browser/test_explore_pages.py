@@ -120,6 +120,7 @@ def test_a_point_leads_to_its_neighbours(page: Page, app: Served, trained: Train
 
     page.get_by_text("Clear", exact=True).click()
     expect(page).not_to_have_url(re.compile("material="))
+    page.locator(".surface").scroll_into_view_if_needed()  # the button below the map may have moved the page
     box = page.locator(".surface").bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
