@@ -35,6 +35,7 @@ from matrep_core.errors import MatRepError, NotReached, RunBroken, SettingRefuse
 from matrep_core.evaluation.baselines import baseline_predictions
 from matrep_core.formulas.schema import observations
 from matrep_core.formulas.storage import read_formula_set
+from matrep_core.model.engine import load_compiled
 from matrep_core.runs.files import held_lock, sync_folder
 from matrep_core.runs.store import Run, replace_folder
 from matrep_core.training import busy_sentence, fit
@@ -253,8 +254,7 @@ def _do(task: Training | Tuning, data: np.ndarray, asked: str, made_of: str) -> 
 @cache
 def _one_thread() -> threadpool_limits:
     """One thread for the linear algebra of the whole process, from its first task on: more would change the bits."""
-    if find_spec("numba"):
-        import matrep_core.model.fast  # noqa: F401  the limit reaches only libraries that are loaded already
+    load_compiled()
     return threadpool_limits(1)
 
 

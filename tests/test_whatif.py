@@ -285,7 +285,7 @@ def test_bounds_that_cannot_be_met_are_a_sentence(bench, question):
     from matrep_core.whatif.aim import Goal, suggest
 
     _, before, _ = question
-    index, held = bench.data.material_index, bench.held(before)
+    held = bench.held(before)
     other = next(code for code in bench.data.materials if code not in held)
     wanted = {"viscosity": (1.0, np.nan)}
     for words, goal in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,14 +58,18 @@ def named_engine(name: str, device: str = "auto") -> str:
     if device not in DEVICES:
         raise SettingRefused("device", device, f"choose {', '.join(DEVICES)}.")
     if name == "auto":
-        from importlib.util import find_spec
-
-        return "fast" if find_spec("numba") and device != "cuda" else "reference"
+            return "fast" if find_spec("numba") and device != "cuda" else "reference"
     if name not in ("fast", "reference"):
         raise SettingRefused("engine", name, "choose auto, fast or reference.")
     if name == "fast" and device == "cuda":
         raise SettingRefused("device", device, "the fast engine computes on the CPU; choose the engine reference, or auto.")
     return name
+
+
+def load_compiled() -> None:
+    """Load the compiled steps, where numba is, before threads are limited: a limit reaches only libraries that are loaded."""
+    if find_spec("numba"):
+        import matrep_core.model.fast  # noqa: F401
 
 
 def check_device(device: str) -> None:

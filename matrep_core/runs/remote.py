@@ -21,7 +21,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from matrep_core import limits
 from matrep_core.errors import MatRepError, NotReached, NotThere, RunBroken, RunBusy, SettingRefused

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from matrep_core.errors import MatRepError
 from matrep_core.evaluation.comparison import Comparison, compare
 from matrep_core.formulas.schema import FormulaSet
 from matrep_core.limits import Bound
