@@ -56,7 +56,7 @@ def test_distances_and_fingerprints_are_means_over_all_models_of_all_runs(study:
         cosines.append(1 - one @ two / np.linalg.norm(one) / np.linalg.norm(two))
     found = similarity.neighbours(query, 599, by="code", metric="cosine")
     assert found.distances[found.indices == other][0] == pytest.approx(np.mean(cosines), abs=1e-5)
-    np.testing.assert_allclose(similarity.fingerprint, similarity.fingerprints.mean(axis=0), atol=1e-7)
+    np.testing.assert_allclose(similarity.fingerprint, np.mean(list(similarity.each_fingerprint()), axis=0), atol=1e-7)
 
 
 def test_the_badge_counts_runs(study: Study, similarity: Similarity) -> None:

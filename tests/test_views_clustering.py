@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from matrep_core.errors import SettingRefused
-from matrep_core.views.clustering import NO_CLUSTER, cluster_summary, hdbscan, kmeans, silhouette, suggest_clusters
+from matrep_core.views.clustering import NO_CLUSTER, hdbscan, kmeans, silhouette, suggest_clusters
 
 SIZES = (40, 90, 20)
 Planted = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -84,16 +84,3 @@ def test_refuses_more_clusters_than_different_vectors() -> None:
     vectors = np.array([[0.0], [0.0], [1.0], [2.0]])
     with pytest.raises(SettingRefused, match="only 2 trained"):
         kmeans(vectors, np.array([True, True, True, False]), 3)
-
-
-def test_the_summary_names_the_function_that_stands_out() -> None:
-    labels = np.array([0] * 6 + [1] * 4 + [NO_CLUSTER] * 3)
-    functions = np.array(["oil"] * 3 + ["dye"] * 3 + ["oil"] * 3 + [""] + ["dye"] * 3, dtype=object)
-    summary = cluster_summary(labels, functions)
-    assert summary["cluster"].tolist() == [0, 1]
-    assert summary["size"].tolist() == [6, 4]
-    assert summary["function"].tolist() == ["dye", "oil"]
-    np.testing.assert_allclose(summary["share_in_cluster"], [0.5, 0.75])
-    np.testing.assert_allclose(summary["share_in_all"], [0.3, 0.6])
-    nameless = cluster_summary(labels, np.full(13, "", dtype=object))
-    assert nameless["function"].tolist() == ["", ""]

@@ -15,7 +15,6 @@ from matrep_core.views.neighbours import (
     all_neighbours,
     compared_formulas,
     formulas_with,
-    neighbour_table,
     neighbours,
     relative_length,
     shared_formulas,
@@ -164,16 +163,6 @@ def test_shared_formulas_carry_both_amounts(data: FormulaSet) -> None:
     assert compared_formulas(data, a, b).to_dict("list") == {
         "formula_id": ["F1", "F4", "F2", "F3"], "amount_a": [40.0, 25.0, 0.0, 10.0], "amount_b": [60.0, 50.0, 99.0, 0.0]
     }  # fmt: skip
-
-
-def test_the_table_says_what_is_known_of_each_neighbour(data: FormulaSet) -> None:
-    vectors = np.array([[0.0], [3.0], [1.0], [-2.0]])
-    table = neighbour_table(data, neighbours(vectors, 0, 3, "euclidean"), material_facts(data, PARTS))
-    assert table["material"].tolist() == ["NA", "water", "1E5"]
-    assert table["distance"].tolist() == [1.0, 2.0, 3.0]
-    assert table["shared_formulas"].tolist() == [2, 1, 1]
-    assert table["same_function"].tolist() == ["no", "yes", ""]
-    assert table["inci"].tolist() == ["Betaine", "Aqua", ""]
 
 
 def test_an_unknown_material_is_named_but_not_at_any_length(data: FormulaSet) -> None:

@@ -88,20 +88,15 @@ class Similarity:
         return reliability(self.data)
 
     @cached_property
-    def fingerprints(self) -> np.ndarray:
-        """(V, M, P) as ``effects.fingerprints`` gives, the mean of each voice; zeros where a member never trained the material."""
-        return np.stack(list(self.each_fingerprint()))
-
-    @cached_property
     def fingerprint(self) -> np.ndarray:
-        """(M, P) mean of ``fingerprints`` over the voices, of which no two are held at once."""
+        """(M, P) mean of ``effects.fingerprints`` over the voices, of which no two are held at once."""
         total = np.zeros((len(self.data.materials), len(probe_formulas(self.parts))))
         for each in self.each_fingerprint():
             total += each
         return total / len(self.voices)
 
     def each_fingerprint(self) -> Iterator[np.ndarray]:
-        """(M, P) of one voice after the other."""
+        """(M, P) of one voice after the other; zeros where a member never trained the material."""
         probes = self.data.amounts[probe_formulas(self.parts)]
         for voice in self.voices:
             found = fingerprints(voice, probes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from matrep_core.errors import SettingRefused
 from matrep_core.limits import Bound
@@ -125,30 +124,9 @@ def silhouette(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
     return _mean_silhouette(np.asarray(vectors, dtype=np.float64)[members], labels[members])
 
 
-
 def _mean_silhouette(points: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.metrics import silhouette_score
 
     if not 2 <= len(np.unique(labels)) < len(points):
         return float("nan")
     return float(silhouette_score(points, labels))
-
-
-def cluster_summary(labels: np.ndarray, functions: np.ndarray) -> pd.DataFrame:
-    """One row a cluster: cluster, size, function, share_in_cluster, share_in_all.
-
-    ``functions`` is (M,) texts, "" = unknown. The function named is the one that stands out most: the
-    largest excess over what the cluster's size alone lets expect, in standard deviations (Pearson
-    residual). Shares count all clustered materials; "" where no function is over-represented.
-    """
-    members = labels != NO_CLUSTER
-    counts = pd.crosstab(labels[members], functions[members])
-    sizes, totals = counts.sum(axis=1), counts.sum()
-    rows = []
-    for cluster, row in counts.drop(columns="", errors="ignore").iterrows():
-        expected = totals[row.index] * sizes[cluster] / max(1, members.sum())
-        excess = (row - expected) / np.sqrt(expected)
-        name = excess.idxmax() if len(excess) and excess.max() > 0 else ""
-        share = row[name] / sizes[cluster] if name else np.nan
-        rows.append((cluster, sizes[cluster], name, share, totals[name] / members.sum() if name else np.nan))
-    return pd.DataFrame(rows, columns=["cluster", "size", "function", "share_in_cluster", "share_in_all"])

@@ -195,18 +195,3 @@ def shared_formulas(data: FormulaSet, a: int, b: int) -> pd.DataFrame:
     """The formulas that contain both materials: formula_id, amount_a, amount_b in weight-%, in file order."""
     table = compared_formulas(data, a, b)
     return table[(table["amount_a"] > 0) & (table["amount_b"] > 0)].reset_index(drop=True)
-
-
-def neighbour_table(data: FormulaSet, found: Neighbours, facts: pd.DataFrame) -> pd.DataFrame:
-    """What to know of each neighbour, nearest first; ``facts`` comes from ``views.facts.material_facts``.
-
-    Columns: material, inci, function, distance, support, low, high (amounts in weight-% in training
-    formulas), shared_formulas (all formulas that contain both), same_function ("yes", "no", "" = unknown).
-    """
-    table = facts.iloc[found.indices].reset_index(drop=True)
-    table.insert(3, "distance", found.distances)
-    table["shared_formulas"] = shared_counts(data, found.query)[found.indices]
-    own = facts["function"].iloc[found.query].casefold()
-    other = table["function"].str.casefold()
-    table["same_function"] = np.where((other == "") | (own == ""), "", np.where(other == own, "yes", "no"))
-    return table

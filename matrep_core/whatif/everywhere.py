@@ -86,7 +86,7 @@ def cliffs(bench: Bench, most: int = 30) -> pd.DataFrame:
     if among.sum() < 2:
         raise NotThere(f"Fewer than two materials occur in more than {RARE} training formulas; there is no pair to compare.")
     web = web_of(similarity.fused_points, among)
-    effect = similarity.fingerprints.mean(axis=0, dtype=np.float64)  # (M, P), scaled prediction a weight-%
+    effect = similarity.fingerprint  # (M, P), scaled prediction a weight-%
     facts = bench.facts
     usual = np.sqrt(facts["low"] * facts["high"]).fillna(0).to_numpy()
     pairs = [
