@@ -97,7 +97,7 @@ def substitute(bench: Bench) -> None:
     unsure = int(table["unsure"].sum())
     if unsure:
         st.warning(
-            f"{unsure} of {len(table)} candidates are unsure: their interval is wider than the spread of all training values.",
+            f"{unsure:,} of {len(table):,} candidates are unsure: their interval is wider than the spread of all training values.",
             icon=":material/help:",
         )
     st.caption("The least predicted change first. ± is the spread between the models; distance 0 = the same by all evidence.")

@@ -1,4 +1,4 @@
-"""The pictures of the README: ``python -m tests.screenshots [--theme dark] [--out FOLDER]``.
+"""The pictures of the README: ``python -m tests.screenshots [--theme dark] [--width PIXELS] [--out FOLDER]``.
 
 Starts the real app with the generated set and two real trainings, opens every page in Chromium, and
 writes one PNG a page. Nothing of a user's own artifacts is read or changed.
@@ -22,11 +22,11 @@ from matrep_core.settings import from_recipe
 from matrep_core.study import make_study, plan_of, run_study
 from matrep_core.training import fit, prepare
 from matrep_ui.page import PAGES
-from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
+from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, run_to_its_end, running, watched_page
 
 STUDY = "viscosity"
 SIZE = {"width": 1440, "height": 1100}
-TALL = {"dynamics": 1560}  # the loss curve below the picture belongs to it
+TALL = {"dynamics": 1560, "materials": 1560, "similar": 1400}  # the loss curve, the map and the table belong to their pages
 
 
 def train(artifacts: Path) -> tuple[str, Run]:
@@ -56,22 +56,24 @@ def address(name: str, dataset: str, run: Run) -> str:
     }.get(name, f"?run={quote(run.id)}")
 
 
-def take(page: Page, app: Served, name: str, query: str, file: Path) -> None:
-    page.set_viewport_size({**SIZE, "height": TALL.get(name, SIZE["height"])})
+def take(page: Page, app: Served, name: str, query: str, file: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": TALL.get(name, SIZE["height"])})
     page.goto(f"{app.url}/{name}{query}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    run_to_its_end(page)
     if name in ("dynamics", "materials"):
         expect(page.locator(".matrep")).to_have_attribute("data-drawn", re.compile(r"\d+"))
     expect(page.get_by_text("Still being computed")).to_have_count(0, timeout=300_000)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    page.wait_for_timeout(2_000)  # charts fade in
+    page.wait_for_timeout(2_000)  # charts fade in, and fragments begin
+    run_to_its_end(page)
     page.screenshot(path=file)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description="Write the README's pictures.")
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
+    parser.add_argument("--width", type=int, default=SIZE["width"], metavar="PIXELS")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", metavar="FOLDER")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,7 @@ def main() -> None:
         with watched_page(browser, viewport=SIZE, color_scheme=arguments.theme) as page:
             for entry in PAGES:
                 file = arguments.out / f"{entry.name}.png"
-                take(page, app, entry.name, address(entry.name, dataset, run), file)
+                take(page, app, entry.name, address(entry.name, dataset, run), file, arguments.width)
                 print(file)
         browser.close()
 

@@ -69,13 +69,18 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
         shown.close()
 
 
+def run_to_its_end(page: Page) -> None:
+    """Wait until the page's script is through; what takes long shows that it does."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=150_000)
+
+
 def taken(page: Page, button: Locator) -> Download:
     """What a click on a download ``button`` gives, once the page has run to its end.
 
     A file that is made when it is asked for belongs to one run of the page: a click while the next one
     replaces the button asks for a file that is no longer known.
     """
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    run_to_its_end(page)
     with page.expect_download() as waiting:
         button.click()
     return waiting.value

@@ -18,7 +18,7 @@ from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
 from matrep_core.similarity.evidence import similarity_of
 from matrep_core.training import fit, prepare
-from tests.browser.serving import Served
+from tests.browser.serving import Served, run_to_its_end
 from tests.browser.test_explore_pages import address_of, often_used, open_map
 
 SETS = ("generated", "octane", "shampoo", "tablets")
@@ -48,7 +48,7 @@ def run(app: Served, request: pytest.FixtureRequest) -> Run:
 def tab_to(page: Page, wanted: Locator, most: int = 60) -> None:
     """Press Tab until ``wanted`` or something in it has the focus."""
     expect(wanted).to_be_visible()
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    run_to_its_end(page)
     for _ in range(most):
         if wanted.evaluate("wanted => wanted.contains(wanted.getRootNode().activeElement)"):
             return

@@ -25,7 +25,7 @@ from matrep_core.similarity.groups import group_neighbours
 from matrep_core.training import fit, prepare
 from matrep_core.views.clustering import kmeans
 from matrep_core.views.neighbours import shared_formulas
-from tests.browser.serving import Served, taken
+from tests.browser.serving import Served, run_to_its_end, taken
 from tests.browser.test_deep_links import foreign_requests
 
 HOSTILE = (
@@ -306,7 +306,7 @@ def test_a_row_of_the_clusters_selects_them_on_the_map_and_fills_the_basket(page
     table = page.get_by_test_id("stDataFrame").last
     expect(table.locator("canvas").first).to_be_visible()
     expect(page.locator("[class*='st-key-card-of-cluster']")).to_have_count(4)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    run_to_its_end(page)
     box = table.bounding_box()
     assert box
     page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)

@@ -26,7 +26,7 @@ from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
 from matrep_ui.page import PAGES
-from tests.browser.serving import Served, taken, watched_page
+from tests.browser.serving import Served, run_to_its_end, taken, watched_page
 
 HIT = "window.__hit&&window.__hit"
 PAYLOADS = (
@@ -92,7 +92,7 @@ def guarded(chromium: Browser, app: Served):
 
 def settled(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=150_000)
+    run_to_its_end(page)
 
 
 def planted(page: Page) -> list[str]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.serving import Served, Traffic, watched_page
+from tests.browser.serving import Served, Traffic, run_to_its_end, watched_page
 
 HERE = Path(__file__).parent
 
@@ -282,7 +282,7 @@ def test_a_click_costs_little_and_everything_survives_a_run_of_the_page(page: Pa
     traffic.forget()
     page.get_by_text("Other colours").click()
     expect(page.locator(".legend-title")).to_have_text("Cluster")  # the chosen column stays
-    page.wait_for_function("document.querySelector('[data-testid=stStatusWidget]') === null")
+    run_to_its_end(page)
     assert sum(traffic.received) < 90_000, "only the colours were to be sent again"
     for name, value in [("view", view), ("found", found), ("step", step), ("selected", selected)]:
         expect(root).to_have_attribute(f"data-{name}", str(value))

@@ -19,7 +19,7 @@ from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.substitute import Wish, candidates
-from tests.browser.serving import Served, taken
+from tests.browser.serving import Served, run_to_its_end, taken
 
 FORMULA, OLD = "279", "Dehyton PK 45"
 
@@ -41,7 +41,7 @@ def rows_of(page: Page, button: int) -> list[dict[str, str]]:
 
 def choose(page: Page, label: str, what: str) -> None:
     """Add one entry to the list that is called so, by typing."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    run_to_its_end(page)
     box = page.get_by_role("combobox", name=re.compile(re.escape(label)))
     box.click()
     box.press_sequentially(what)
