@@ -198,7 +198,7 @@ def equal_quality(data: FormulaSet, settings: TrainingSettings, sizes: Sizes, fo
     sign = "" if times[names[0]] else "> "
     if times[names[2]]:
         ratio = slow / times[names[2]]
-        line("b", "time to equal quality, plain loop / engine", f"{sign}{ratio:.0f}×", judged(ratio >= 100, "≥ 100×"))
+        line("b", "time to equal quality, plain loop / engine", f"{sign}{ratio:.0f}×", judged(ratio >= 100, "≥ 100×", "a one-cycle rate fits the training part closely only near its end"))
         if times[names[1]]:
             line("b", "  of which recipe, engine",
                  f"{sign}{slow / times[names[1]]:.1f}×, {times[names[1]] / times[names[2]]:.1f}×")  # fmt: skip
