@@ -19,6 +19,7 @@ from matrep_core.publishing import publish_quietly
 from matrep_core.runs.files import take_lock, turn
 from matrep_core.runs.store import Run, Status, list_runs, new_run_id, open_run, runs_folder, write_status
 from matrep_core.settings import TrainingSettings
+from matrep_core.threads import ONE_THREAD
 from matrep_core.training import busy_sentence, fit, prepare
 
 _PROJECT = Path(__file__).resolve().parents[1]
@@ -61,12 +62,11 @@ def _launch(run: Run) -> None:
         before = run.status()
         write_status(run.path, Status("queued", before.step, before.steps, before.best_step, before.seconds, ""))
         (run.path / "stop").unlink(missing_ok=True)
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with (run.path / "log.txt").open("ab") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "matrep_core.jobs", str(run.path), str(lock)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,),
-                cwd=_PROJECT, env={**os.environ, **one_thread},
+                cwd=_PROJECT, env={**os.environ, **ONE_THREAD},
             )  # fmt: skip
     except OSError as error:
         raise RunBroken(f"{run.id} cannot be started: {error.strerror}. Check the rights and the space of its folder.") from None

@@ -41,6 +41,7 @@ from matrep_core.publishing import publish_quietly
 from matrep_core.runs.files import held_lock, read_json, take_lock, turn, write_json
 from matrep_core.runs.store import Run, Status
 from matrep_core.settings import TrainingSettings
+from matrep_core.threads import ONE_THREAD
 from matrep_core.training import fit, prepare
 
 ENTRIES = (2, 4, 6, 10, 20, 50, 100)  # the research's own
@@ -327,12 +328,11 @@ def _launch(study: Study, root: Path, scheduler: str) -> None:
     try:
         (study.path / "stop").unlink(missing_ok=True)
         _tell(study, How(WORKERS, scheduler), "queued")
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with (study.path / "log.txt").open("ab") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "matrep_core.study", str(root), study.id, str(lock)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,),
-                cwd=_PROJECT, env={**os.environ, **one_thread},
+                cwd=_PROJECT, env={**os.environ, **ONE_THREAD},
             )  # fmt: skip
     finally:
         os.close(lock)

@@ -100,7 +100,7 @@ def substitute(bench: Bench) -> None:
             f"{unsure:,} of {len(table):,} candidates are unsure: their interval is wider than the spread of all training values.",
             icon=":material/help:",
         )
-    st.caption("The least predicted change first. ± is the spread between the models; distance 0 = the same by all evidence.")
+    st.caption("The least change to be expected first, with the spread between the models (±) counted in. Distance 0 = the same by all evidence.")
     chosen = st.dataframe(
         candidates_in_words(table, bench), hide_index=True, on_select="rerun", selection_mode="single-row",
         key=f"candidates {name} {old} {hash(wish.amount)}", height=min(420, 38 + 35 * len(table)),

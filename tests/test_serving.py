@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Iterator
@@ -26,6 +28,19 @@ from tests.browser.serving import ROOT, Served, running
 from tests.conftest import PROJECT
 
 CONFIG = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text())
+
+
+def test_the_server_keeps_to_one_thread_for_linear_algebra() -> None:
+    """However early or late a library of linear algebra is loaded."""
+    script = (
+        "import numpy; from streamlit.testing.v1 import AppTest; AppTest.from_file('app.py').run(timeout=60);"
+        "import scipy.linalg, sklearn.cluster, torch; from threadpoolctl import threadpool_info;"
+        "print(*[each['num_threads'] for each in threadpool_info()])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    said = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    counts = said.stdout.split()
+    assert len(counts) >= 4 and set(counts) == {"1"}
 
 
 def test_the_settings_of_the_server_are_the_careful_ones() -> None:

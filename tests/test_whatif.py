@@ -65,8 +65,13 @@ def test_candidates_rank_by_the_change_that_the_predictor_gives(bench, question)
         found = asked.predictor.predict(np.atleast_2d(by_hand), asked.conditions(formula, 1))
         assert first[f"{asked.name} after"] == pytest.approx(found.value[0], rel=1e-5)
         assert first[f"{asked.name} low80"] == pytest.approx(found.low80[0], rel=1e-5)
-    size = np.sqrt((table["viscosity sd"] ** 2 + table["density sd"] ** 2) / 2)
-    assert size.is_monotonic_increasing
+        between = [asked.targets(each[0]) - asked.targets(base[0]) for each, base in zip(
+            found.models, asked.predictor.predict(np.atleast_2d(before), asked.conditions(formula, 1)).models, strict=True
+        )]  # fmt: skip
+        assert first[f"{asked.name} sd spread"] == pytest.approx(np.std(between, ddof=1), rel=1e-3)
+    mean = table["viscosity sd"] ** 2 + table["density sd"] ** 2
+    assert (mean + table["viscosity sd spread"] ** 2 + table["density sd spread"] ** 2).is_monotonic_increasing
+    assert not mean.is_monotonic_increasing  # a material that the models contradict each other about does not come first for it
     assert (table["support"] > 2).all() and not set(table["material"]) & {bench.data.materials[m] for m in np.flatnonzero(before)}
 
 

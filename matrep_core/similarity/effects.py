@@ -16,6 +16,7 @@ from matrep_core.sampling import at_most
 from matrep_core.settings import TrainingSettings
 
 PROBES = 128  # mixtures at which every material is asked
+ROWS_AT_ONCE = 2048  # formulas asked in one product of matrices: many small ones cost far more than their numbers
 MOST_FORMULAS = 256  # of one material, in which a swap is predicted
 
 
@@ -144,15 +145,18 @@ def swap_effects(
     amounts = formulas[:, [material]].toarray()[:, 0]
     relative = voices[0].scale.kind == "log"
     changes = np.zeros((len(voices), len(others), len(amounts)))
+    block = max(1, ROWS_AT_ONCE // max(1, len(amounts)))
     for k, voice in enumerate(voices):
         for member in voice.members:
             vectors = member.vectors.astype(np.float64)
             mixtures = AMOUNT_UNIT * (formulas @ vectors)
             before = _values(voice, member, mixtures)
-            for b, other in enumerate(others):
-                moved = mixtures + AMOUNT_UNIT * amounts[:, None] * (vectors[other] - vectors[material])
-                after = _values(voice, member, moved)
-                changes[k, b] += (np.log(after / before) if relative else after - before) / len(voice.members)
+            for start in range(0, len(others), block):
+                step = vectors[others[start : start + block]] - vectors[material]
+                moved = mixtures + AMOUNT_UNIT * amounts[:, None] * step[:, None, :]  # (block, R, N)
+                after = _values(voice, member, moved.reshape(-1, moved.shape[2])).reshape(len(step), len(amounts))
+                change = np.log(after / before) if relative else after - before
+                changes[k, start : start + block] += change / len(voice.members)
     by_formula = changes.mean(axis=0)  # (B, R)
     most = np.abs(by_formula).argmax(axis=1) if len(amounts) else np.zeros(len(others), int)
     mean = changes.mean(axis=2)  # (V, B)

@@ -23,6 +23,7 @@ import numpy as np
 
 from matrep_core.errors import MatRepError, RunBroken, RunBusy
 from matrep_core.runs.files import held_lock, is_locked, read_json, take_lock, write_json
+from matrep_core.threads import ONE_THREAD
 from matrep_core.views.cache import cache_path, prune, read_cached, write_cached
 
 Arrays = dict[str, np.ndarray]
@@ -113,11 +114,10 @@ def _launch(result: Path, lock: int, worker: str, task: str, settings: dict[str,
     result.with_suffix(".progress").unlink(missing_ok=True)
     write_json(result.with_suffix(".question"), {"task": task, "settings": settings})
     write_cached(result.with_suffix(".in"), inputs or {"none": np.zeros(0)})
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     subprocess.Popen(
         [sys.executable, "-m", worker, str(result), str(lock)],
         cwd=Path(__file__).resolve().parents[2], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        env={**os.environ, **one_thread}, start_new_session=True, pass_fds=(lock,),
+        env={**os.environ, **ONE_THREAD, "NUMBA_NUM_THREADS": "1"}, start_new_session=True, pass_fds=(lock,),
     )  # fmt: skip
 
 

@@ -61,13 +61,15 @@ class Wish:
 
 
 def candidates(bench: Bench, before: np.ndarray, old: str, wish: Wish, formula: int | None = None) -> pd.DataFrame:
-    """One row a material that may take the place of ``old`` in the formula ``before`` (M,), the least change first.
+    """One row a material that may take the place of ``old`` in the formula ``before`` (M,), the surest least change first.
 
     material, inci, function, same_function, distance (all evidence), support, low, high, price, in_stock, amount
     (weight-%), cost_change, unsure, then for each property p: ``p before``, ``p after``, ``p low80``, ``p high80``,
-    ``p change`` and ``p spread`` (standard deviation of the change between models; both in ``p unit``), ``p sd``
-    (change in standard deviations of the training values), and warnings. Rows are ordered by the root mean square of
-    ``p sd``. Raises NotThere where the formula does not hold ``old`` or nobody may take its place.
+    ``p change`` and ``p spread`` (standard deviation of the change between models; both in ``p unit``), ``p sd`` and
+    ``p sd spread`` (both in standard deviations of the training values), and warnings. Rows are ordered by the size of
+    change to be expected over all properties, the root of change² + spread² in these standard deviations: by the change
+    alone, materials would come first about which the models contradict each other. Raises NotThere where the formula does
+    not hold ``old`` or nobody may take its place.
     """
     wish = wish.checked(bench)
     place = _held(bench, before, old)
@@ -81,19 +83,22 @@ def candidates(bench: Bench, before: np.ndarray, old: str, wish: Wish, formula: 
     distance = np.zeros(len(others))
     for asked in bench.asked:
         told = outcome(asked, np.vstack([before, after]), formula)
-        for name in ("after", "low80", "high80", "change", "spread", "sd"):
+        for name in ("after", "low80", "high80", "change", "spread", "sd", "sd spread"):
             table[f"{asked.name} {name}"] = told[name].to_numpy()[1:]
         table[f"{asked.name} before"] = told["after"].iloc[0]
         table[f"{asked.name} unit"] = asked.change_unit
         table["unsure"] |= told["unsure"].to_numpy()[1:]
-        distance += np.square(table[f"{asked.name} sd"])
+        distance += np.square(table[f"{asked.name} sd"]) + np.square(table[f"{asked.name} sd spread"])
     table["warnings"] = [" ".join(bench.warnings(before, row)) for row in after]
     order = np.lexsort((table["distance"], np.sqrt(distance / len(bench.asked))))
     return table.iloc[order].reset_index(drop=True)
 
 
 def outcome(asked: Asked, amounts: np.ndarray, formula: int | None) -> pd.DataFrame:
-    """One row for each of (R, M) ``amounts``, compared with the first: after, low80, high80, change, spread, sd, unsure."""
+    """One row for each of (R, M) ``amounts``, compared with the first: after, low80, high80, change, spread, sd, sd spread, unsure.
+
+    sd and sd spread are the change and its spread in standard deviations of the training values; a lone model has no spread, 0.
+    """
     found = asked.predict(csr_array(amounts), formula)
     changes = np.stack([asked.targets(each) - asked.targets(each[:1]) for each in found.models])
     apart = changes.std(axis=0, ddof=1) if len(changes) > 1 else np.full(len(amounts), np.nan)
@@ -105,6 +110,7 @@ def outcome(asked: Asked, amounts: np.ndarray, formula: int | None) -> pd.DataFr
             "change": asked.change(found.value[0], found.value),
             "spread": asked.spread(found.value, apart),
             "sd": asked.targets(found.value) - asked.targets(found.value[:1]),
+            "sd spread": np.nan_to_num(apart),
             "unsure": ~(width < 2 * UNSURE),
         }
     )  # fmt: skip
