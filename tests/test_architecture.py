@@ -20,12 +20,13 @@ SCRIPTS = SOURCES + sorted((ROOT / "benchmarks").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").glob("*.py"))
 
 # Each room and the rooms that it may import; a room may always import itself.
-BASE = {"matrep_core.errors", "matrep_core.limits", "matrep_core.settings", "matrep_core.sampling"}
+BASE = {"matrep_core.errors", "matrep_core.limits", "matrep_core.settings", "matrep_core.sampling", "matrep_core.threads"}
 ALLOWED: dict[str, set[str]] = {
     "matrep_core": set(),
     "matrep_core.errors": set(),
     "matrep_core.limits": {"matrep_core.errors"},
     "matrep_core.sampling": set(),
+    "matrep_core.threads": set(),
     "matrep_core.settings": {"matrep_core.errors", "matrep_core.limits"},
     "matrep_core.formulas": BASE,
     "matrep_core.model": BASE | {"matrep_core.formulas"},
@@ -58,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "pages": BASE
     | {"matrep_core.formulas", "matrep_core.runs", "matrep_core.views", "matrep_core.jobs", "matrep_ui"}
     | {"matrep_core.similarity", "matrep_core.evaluation", "matrep_core.study", "matrep_core.whatif", "matrep_core.publishing"},
-    "app": {"matrep_ui"},
+    "app": {"matrep_ui", "matrep_core.threads"},
 }
 
 
