@@ -106,7 +106,7 @@ def test_export_and_load_again(trained, tmp_path):
 
 def test_a_killed_training_is_resumed(data_folder, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    words = ["train", data_folder, "--property", "viscosity", "--steps", "3000", "--validation-share", "0", "--frames", "8"]
+    words = ["train", data_folder, "--property", "viscosity", "--steps", "3000", "--validation-share", "0", "--frames", "8", "--members", "2", "--blend", "no"]
     expected = matrep_json(*words, "--out", whole)
     process = subprocess.Popen(
         [sys.executable, "-m", "matrep_core", *map(str, words), "--out", str(killed)],

@@ -209,9 +209,9 @@ class Placer:
         Conformal prediction whose units are materials: the errors of the rehearsed materials with as many known formulas,
         each in units of that material's own scale, and each material counting the same (Dunn, Wasserman, Ramdas 2023,
         JASA 118, "Distribution-free prediction sets with random effects"; own scales: Lei et al. 2018, JASA 113). The
-        scale is what the known formulas show of how wrong the others are about them, drawn towards the usual one.
-        Without any, a material is one more draw of materials, and the level is raised by one in their number. A normal
-        distribution's where too few were rehearsed.
+        scale is what the known formulas show of how wrong the others are about them, drawn towards the usual one. A new
+        material is one more draw of materials, so the level is raised by one in their number. A normal distribution's
+        where too few were rehearsed.
         """
         found = self._rehearsed(len(rows))
         if found is None:
@@ -246,8 +246,7 @@ class Placer:
         weight = np.concatenate([np.full(len(ratios), 1 / len(ratios)) for draws in tried for ratios, _ in draws])
         order = np.argsort(ratio)
         share = np.cumsum(weight[order]) / weight.sum()
-        raised = 1 if measured else 1 + 1 / len(tried)
-        levels = [min(level * raised, MOST_LEVEL) for level in LEVELS]
+        levels = [min(level * (1 + 1 / len(tried)), MOST_LEVEL) for level in LEVELS]
         return usual, tuple(float(ratio[order][min(np.searchsorted(share, level), len(ratio) - 1)]) for level in levels)
 
 

@@ -1,7 +1,7 @@
 """The real app in a real browser.
 
 chromium   one headless Chromium for the whole run; skips where there is none
-page       a fresh page of it; after the test it fails on any uncaught error and any error shown by Streamlit
+page       a fresh page of it that remembers nothing of another test; after the test it fails on any uncaught error and any error shown by Streamlit
 app        ``streamlit run app.py`` with an empty folder of artifacts of its own, one server a test file:
            ``app.url``, ``app.artifacts``
 serve      starts further servers: ``with serve(script) as served: page.goto(served.url)``
@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.serving import ARGUMENTS, ROOT, Served, chromium_path, running, watched_page
+from tests.browser.serving import ARGUMENTS, ROOT, SIZE, Served, chromium_path, running, watched
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +30,21 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def visitor(chromium: Browser) -> Iterator[BrowserContext]:
+    """One visitor for all pages: the browser compiles the scripts of the app once, not once a test."""
+    context = chromium.new_context(viewport=SIZE)  # type: ignore[arg-type]
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    with watched_page(chromium) as shown:
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    with watched(visitor) as shown:
         yield shown
+        if shown.url.startswith("http"):
+            shown.evaluate("localStorage.clear(), sessionStorage.clear()")
+    visitor.clear_cookies()
 
 
 @pytest.fixture(scope="module")

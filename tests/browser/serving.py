@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Download, Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, WebSocket, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
 ACTION_SECONDS = 30  # a slow machine must not fail a test
+SIZE = {"width": 1280, "height": 900}
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -54,8 +55,18 @@ def chromium_path() -> str | None:
 @contextmanager
 def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
     """A page in a context of its own that must end without an uncaught error and without a shown traceback."""
-    shown = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})  # type: ignore[arg-type]
-    page = shown.new_page()
+    own = browser.new_context(**{"viewport": SIZE, **context})  # type: ignore[arg-type]
+    try:
+        with watched(own) as page:
+            yield page
+    finally:
+        own.close()
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[Page]:
+    """A new page of ``context`` that must end without an uncaught error and without a shown traceback."""
+    page = context.new_page()
     page.set_default_timeout(ACTION_SECONDS * 1000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
@@ -66,7 +77,7 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
             found = page.locator(sign)
             assert found.count() == 0, f"the page shows an error: {found.first.inner_text()}"
     finally:
-        shown.close()
+        page.close()
 
 
 def run_to_its_end(page: Page) -> None:
