@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from matrep_core import limits
 from matrep_core.errors import DataRefused
 from matrep_core.formulas.decoding import decode
 from matrep_core.formulas.tables import read_tables
+from matrep_core.formulas.workbook import _watch
 
 
 def written(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> Path:
@@ -175,6 +180,19 @@ def test_a_workbook_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(limits, "WORKBOOK_SECONDS", 0.3)
     far = "".join(f'<row r="{i}"><c r="A{i}"><v>1</v></c></row>' for i in range(2, 300_000))
     assert "more than 0.3 seconds" in refusal(packed(tmp_path, cells(line(1, "a"), far)))
+
+
+def test_a_process_that_is_caught_at_its_memory_limit_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CPython is in an exception that it has no memory to handle: all memory taken, and busy for ever."""
+    monkeypatch.setattr(limits, "WORKBOOK_MEMORY_BYTES", 2**26)
+    fill = (
+        "import resource, mmap, sys\nresource.setrlimit(resource.RLIMIT_AS, (2**26, 2**26))\nheld, size = [], 2**20\n"
+        "while size >= 4096:\n try: held.append(mmap.mmap(-1, size))\n except OSError: size //= 2\nwhile True: pass"
+    )
+    with subprocess.Popen([sys.executable, "-S", "-c", fill]) as process:
+        late = threading.Event()
+        _watch(process, threading.Event(), late)
+        assert process.wait(10) == -signal.SIGKILL and not late.is_set()
 
 
 @pytest.mark.parametrize(

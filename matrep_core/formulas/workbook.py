@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ from matrep_core import limits
 # One letter a cell: what the spreadsheet holds, beyond the text of the cell.
 TEXT, NUMBER, SHOWN_OTHERWISE, PERCENT, DATE, BOOLEAN, ERROR, NO_VALUE = "tnfpdbex"
 SHEETS = ("formulas", "properties", "materials")
+SPARE_BYTES = 2**21  # what a process at its limit cannot use: its allocator asks for blocks of a MiB
 
 
 class WorkbookRefused(Exception):
@@ -47,14 +49,9 @@ def workbook_lines(path: Path) -> Iterator[Any]:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=package_root
         )
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            process.kill()
-
-        clock = threading.Timer(limits.WORKBOOK_SECONDS, stop)
-        clock.start()
+        over, late = threading.Event(), threading.Event()
+        watch = threading.Thread(target=_watch, args=(process, over, late), daemon=True)
+        watch.start()
         whole = False
         try:
             assert process.stdout is not None
@@ -67,7 +64,8 @@ def workbook_lines(path: Path) -> Iterator[Any]:
                 if not whole:
                     yield document
         finally:
-            clock.cancel()
+            over.set()
+            watch.join()
             process.kill()
             process.wait()
             if process.stdout is not None:
@@ -81,6 +79,29 @@ def workbook_lines(path: Path) -> Iterator[Any]:
         raise WorkbookRefused(
             f"the workbook needs more than {memory} MiB of memory, or is damaged", "Save its sheets as CSV files."
         )
+
+
+def _watch(process: subprocess.Popen[bytes], over: threading.Event, late: threading.Event) -> None:
+    """Kill ``process`` once its time is over, which sets ``late``, or while it stands at its memory limit.
+
+    CPython can be caught for ever in a MemoryError: a handler whose position it has no memory to note raises the next.
+    """
+    end, full = time.monotonic() + limits.WORKBOOK_SECONDS, 0
+    while not over.wait(0.25):
+        full = full + 1 if _size(process.pid) > limits.WORKBOOK_MEMORY_BYTES - SPARE_BYTES else 0
+        if time.monotonic() > end:
+            late.set()
+        if late.is_set() or full == 4:
+            process.kill()
+            return
+
+
+def _size(pid: int) -> int:
+    """The bytes that a process has mapped, which its limit counts; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def _print(document: Any) -> None:
