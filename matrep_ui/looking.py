@@ -72,10 +72,10 @@ def as_evidence(look: Look) -> Look:
     return replace(look, facts=facts, trained=look.ranks.support > 0, key=f"{look.key} {look.evidence}")
 
 
-def material_label(facts: pd.DataFrame, index: int) -> str:
-    """``CODE · INCI name`` as lists show it."""
-    code, inci = facts["material"].iloc[index], facts["inci"].iloc[index]
-    return f"{code} · {inci}" if inci and inci != code else code
+def material_labels(facts: pd.DataFrame) -> dict[str, str]:
+    """Of each code ``CODE · INCI name``, as lists show it; made for all at once, since a list asks for thousands."""
+    pairs = zip(facts["material"].tolist(), facts["inci"].tolist(), strict=True)
+    return {code: f"{code} · {inci}" if inci and inci != code else code for code, inci in pairs}
 
 
 def amount_range(low: float, high: float, unit: str = " weight-%") -> str:

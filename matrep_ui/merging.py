@@ -16,7 +16,7 @@ from matrep_core.whatif.lookalikes import Group, Proposal, propose
 from matrep_core.whatif.merge import Groups, checked, mapping, merged
 from matrep_core.whatif.trial import SPLITS, WORDS, answer, start, verdict
 from matrep_ui.likeness import file_name
-from matrep_ui.looking import material_label
+from matrep_ui.looking import material_labels
 from matrep_ui.page import link, plain, show_errors
 from matrep_ui.taking import downloads
 
@@ -83,7 +83,7 @@ def _show_unprovable(found: Proposal) -> None:
 def _chosen_groups(bench: Bench, found: Proposal) -> dict[str, tuple[str, ...]]:
     """The ticked groups as they were edited: the code most used takes the others in."""
     index, support = bench.data.material_index, bench.data.support
-    label = lambda code: material_label(bench.facts, index[code])  # noqa: E731
+    label = material_labels(bench.facts).__getitem__
     taken: list[list[str]] = []
     for number, group in enumerate(found.groups, 1):
         with st.container(border=True):

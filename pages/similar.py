@@ -17,7 +17,7 @@ from matrep_core.views.facts import RARE
 from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas, neighbours, relative_length
 from matrep_ui.charts import signed, with_unit
 from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list
-from matrep_ui.looking import Look, amount_range, as_evidence, finder, look_at, material_label, ranks_of
+from matrep_ui.looking import Look, amount_range, as_evidence, finder, look_at, material_labels, ranks_of
 from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 from matrep_ui.speaking import choose_evidence
 from matrep_ui.taking import downloads
@@ -44,10 +44,11 @@ def found_material(look: Look) -> None:
     hits = finder(look.run).search(text, 8)
     if not hits:
         st.caption("Nothing is written like that. Try a part of the name, or look in the list beside.")
+    labels = material_labels(look.facts)
     with st.container(horizontal=True):
         for hit in hits:
             code = look.run.data.materials[hit.index]
-            label = material_label(look.facts, hit.index)
+            label = labels[code]
             label += f" ({hit.field}: {hit.text})" if hit.field not in ("code", "inci") else ""
             st.button(plain(label[:80]), key=f"hit {code}", on_click=to_url, kwargs={"material": code})
 
@@ -55,9 +56,7 @@ def found_material(look: Look) -> None:
 def choose_material(look: Look) -> int | None:
     """The index of the material that the address names; shown as a selectbox of codes and INCI names."""
     index = look.run.data.material_index
-    chosen = url_selectbox(
-        "Material", look.run.data.materials, "material", show=lambda code: material_label(look.facts, index[code])
-    )
+    chosen = url_selectbox("Material", look.run.data.materials, "material", show=material_labels(look.facts).__getitem__)
     wanted = from_url("material")
     if chosen is None and wanted is not None:
         raise NotThere(f"There is no material {wanted[:80]!r} in this run. Choose one from the list.")
@@ -324,7 +323,7 @@ def show_way(look: Look, ranks: Similarity, query: int) -> None:
     index = look.run.data.material_index
     end = st.selectbox(
         "Way to", look.run.data.materials, index=None, key="way to", placeholder="Type to search",
-        format_func=lambda code: material_label(look.facts, index[code]),
+        format_func=material_labels(look.facts).__getitem__,
     )  # fmt: skip
     if end is None:
         st.caption("Choose a second material: the steps between the two appear here, each to a near material.")

@@ -19,7 +19,7 @@ from matrep_ui.asking import (
 )  # fmt: skip
 from matrep_ui.charts import with_unit
 from matrep_ui.likeness import file_name
-from matrep_ui.looking import material_label
+from matrep_ui.looking import material_labels
 from matrep_ui.merging import show_merge
 from matrep_ui.page import choose_run, empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 from matrep_ui.taking import downloads
@@ -50,11 +50,11 @@ def choose_formula(bench: Bench) -> tuple[np.ndarray, int | None, str]:
 def choose_old(bench: Bench, before: np.ndarray) -> str:
     """The material of the formula that is to go."""
     held = bench.held(before)
-    index = bench.data.material_index
+    index, labels = bench.data.material_index, material_labels(bench.facts)
     smaller = held[1] if len(held) > 1 else held[0]
     chosen = url_selectbox(
         "Material to replace", held, "old", default=smaller, drop=["new"],
-        show=lambda code: f"{material_label(bench.facts, index[code])} · {before[index[code]]:.4g} weight-%",
+        show=lambda code: f"{labels[code]} · {before[index[code]]:.4g} weight-%",
     )  # fmt: skip
     if chosen is None:
         raise NotThere(f"This formula does not hold {(from_url('old') or '')[:80]!r}. Choose one of its materials.")
@@ -144,9 +144,8 @@ def show_swap(bench: Bench, found: Swap, name: str, title: str) -> None:
 
 def everywhere(bench: Bench) -> None:
     """One material replaced in every formula; those that break first, first."""
-    index = bench.data.material_index
     left, right = st.columns(2)
-    label = lambda code: material_label(bench.facts, index[code])  # noqa: E731
+    label = material_labels(bench.facts).__getitem__
     with left:
         old = url_selectbox("Replace", bench.data.materials, "old", show=label)
     with right:
@@ -197,8 +196,8 @@ def show_cliffs(bench: Bench) -> None:
 
 def choose_goal(bench: Bench, before: np.ndarray, values: dict[str, tuple[float, float]]) -> Goal:
     """What may change, and within which amounts and which cost."""
-    index, materials = bench.data.material_index, bench.data.materials
-    label = lambda code: material_label(bench.facts, index[code])  # noqa: E731
+    materials = bench.data.materials
+    label = material_labels(bench.facts).__getitem__
     with st.expander("What may change", icon=":material/filter_alt:"):
         first, second = st.columns(2)
         changes = int(first.number_input(

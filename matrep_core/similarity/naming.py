@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -66,11 +67,21 @@ def formula_types(data: FormulaSet) -> list[str]:
     return [match.group() if match else "" for match in found]
 
 
+_known_traits: WeakKeyDictionary[FormulaSet, tuple[csr_array, list[tuple[str, str]]]] = WeakKeyDictionary()
+
+
 def traits(data: FormulaSet) -> tuple[csr_array, list[tuple[str, str]]]:
     """(M, traits) zeros and ones, and for each trait its kind ("function", "name part", "formula type") and text.
 
-    A name part is a word of the INCI name. A material has the formula type in which most of its formulas are.
+    A name part is a word of the INCI name. A material has the formula type in which most of its formulas are. They are
+    found once for as long as the formula set lives: every step of a run asks for the same.
     """
+    if data not in _known_traits:
+        _known_traits[data] = _traits(data)
+    return _known_traits[data]
+
+
+def _traits(data: FormulaSet) -> tuple[csr_array, list[tuple[str, str]]]:
     functions, names = multi_hot(data)
     kinds = [("function", name) for name in names]
     words = [sorted(set(_WORD.findall(text.casefold()))) for text in info_texts(data, "inci")]
