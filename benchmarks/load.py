@@ -98,7 +98,7 @@ def memory_of(served: Served) -> float:
     return float("nan")
 
 
-def browse(url: str, run: Run, codes: list[str], until: Callable[[], bool]) -> int:
+def browse(url: str, run: Run, codes: list[str], until: Callable[[], bool], think: float) -> int:
     """Real browsers, one a code: each opens the map, searches its material and reads the address; returns the actions."""
     from playwright.sync_api import sync_playwright
 
@@ -121,6 +121,7 @@ def browse(url: str, run: Run, codes: list[str], until: Callable[[], bool]) -> i
                 done += 1
             if until():
                 break
+            pages[0].wait_for_timeout(1000 * think)
         browser.close()
     return done
 
@@ -181,7 +182,7 @@ def load(sessions: int, browsers: int, rounds: int, minutes: float, think: float
         browsing: list[int] = []
         if browsers and chromium_path():
             own = codes[sessions:]
-            visitor = threading.Thread(target=lambda: browsing.append(browse(served.url, run, own, enough)), daemon=True)
+            visitor = threading.Thread(target=lambda: browsing.append(browse(served.url, run, own, enough, think)), daemon=True)
             visitor.start()
         samples, begun = [(0.0, memory_of(served))], time.monotonic()
         while not enough():
