@@ -153,6 +153,8 @@ def load(sessions: int, browsers: int, rounds: int, minutes: float, think: float
 
         endless = from_recipe("default", property="viscosity", steps=5_000_000, members=0, blend="no", validation_share=0.0)
         started = [jobs.start(served.artifacts, data, endless) for _ in range(1 + QUEUED)]
+        while not any(open_run(served.artifacts, each).status().state == "training" for each in started):
+            time.sleep(0.2)
         end = time.monotonic() + 60 * minutes
         over = threading.Event()
 

@@ -33,9 +33,9 @@ def shampoo(app: Served, shared_data) -> Run:
     return run
 
 
-def rows_of(page: Page, button: int) -> list[dict[str, str]]:
-    """The rows of the CSV that the page's n-th export button saves."""
-    saved = taken(page, page.get_by_role("button", name="Export as CSV").nth(button))
+def rows_of(page: Page, table: str) -> list[dict[str, str]]:
+    """The rows of the CSV that the export button of ``table`` saves; buttons appear in any order, so none has a number."""
+    saved = taken(page, page.locator(f".st-key-{table}-csv").get_by_role("button"))
     return list(csv.DictReader(io.StringIO(saved.path().read_text("utf-8-sig"))))
 
 
@@ -58,14 +58,14 @@ def test_a_substitution_from_the_question_to_the_exported_plan(page: Page, app: 
     bench = Bench([shampoo])
     formula = bench.formula(FORMULA)
     expected = candidates(bench, bench.dense(formula), OLD, Wish(), formula)
-    rows = rows_of(page, 0)
+    rows = rows_of(page, "candidates")
     assert [row["material"] for row in rows] == expected["material"].tolist()
     assert float(rows[0]["viscosity_100s after"]) == pytest.approx(expected["viscosity_100s after"].iloc[0])
     expect(page.get_by_text(f"{rows[0]['material']}  for  {OLD}  in  {FORMULA}")).to_be_visible()
 
     page.get_by_role("radio", name="Optimised").or_(page.get_by_role("button", name="Optimised")).first.click()
     expect(page.get_by_text("keeps the property nearest to what it was")).to_be_visible()
-    plan = rows_of(page, 1)
+    plan = rows_of(page, "plan")
     new = plan[0]["plan"].removesuffix(f" for {OLD}")
     weighed = {row["what"]: row for row in plan if row["kind"] == "weigh"}
     assert float(weighed[OLD]["after"]) == 0 and float(weighed[new]["after"]) > 0
@@ -90,7 +90,7 @@ def test_everywhere_and_cliffs(page: Page, app: Served, shampoo: Run):
     page.set_viewport_size({"width": 500, "height": 900})
     page.goto(f"{app.url}/whatif?run=shampoo&ask=everywhere&old={OLD}&new=Plantacare 2000")
     expect(page.get_by_text("formulas would break")).to_be_visible(timeout=90_000)
-    rows = rows_of(page, 0)
+    rows = rows_of(page, "everywhere")
     assert len(rows) == int((shampoo.data.amounts[:, [shampoo.data.material_index[OLD]]].toarray() > 0).sum())
     assert [float(row["by"]) for row in rows] == sorted((float(row["by"]) for row in rows), reverse=True)
     page.goto(f"{app.url}/whatif?run=shampoo&ask=cliffs")
@@ -106,7 +106,7 @@ def test_an_aim_keeps_the_bounds_of_materials(page: Page, app: Served, shampoo: 
     box.fill("200")
     box.press("Enter")
     expect(page.get_by_text("Other amounts of")).to_be_visible(timeout=120_000)
-    plan = rows_of(page, 0)
+    plan = rows_of(page, "plan")
     (told,) = [row for row in plan if row["kind"] == "expect"]
     assert float(told["after"]) > float(told["before"])
 
@@ -114,7 +114,7 @@ def test_an_aim_keeps_the_bounds_of_materials(page: Page, app: Served, shampoo: 
     page.get_by_text("What may change").click()
     choose(page, "Leave these out", out)
     expect(page.get_by_text(re.compile(f"Other amounts of .*{re.escape(out)}"))).to_be_visible(timeout=120_000)
-    weighed = {row["what"]: float(row["after"]) for row in rows_of(page, 0) if row["kind"] == "weigh"}
+    weighed = {row["what"]: float(row["after"]) for row in rows_of(page, "plan") if row["kind"] == "weigh"}
     assert weighed[out] == 0 and sum(weighed.values()) == pytest.approx(100, abs=0.5)
     choose(page, "Bound the weight-% of these", out)
     expect(page.get_by_text("it is left out and bounded at once")).to_be_visible()
@@ -128,7 +128,7 @@ def test_a_new_material_is_placed(page: Page, app: Served, shampoo: Run, shared_
     saved = save_dataset(subset(renamed, np.array([row for row in rows if row in measured][:8])), (), app.artifacts)
     page.goto(f"{app.url}/whatif?run=shampoo&ask=place&new_data={saved}")
     expect(page.get_by_role("heading", name=f"{OLD} new")).to_be_visible(timeout=120_000)
-    placed = rows_of(page, 0)
+    placed = rows_of(page, "placed")
     assert len(placed) == 8 and all(float(row["low80"]) < float(row["predicted"]) < float(row["high80"]) for row in placed)
 
 
@@ -139,7 +139,7 @@ def test_look_alikes_are_merged_tried_and_mapped(page: Page, app: Served, shampo
     splits.fill("2")
     page.get_by_role("button", name="Train before and after").click()
     expect(page.get_by_text("95 % interval over 2 paired splits")).to_be_visible(timeout=240_000)
-    tried, mapping = rows_of(page, 0), rows_of(page, 1)
+    tried, mapping = rows_of(page, "merge-splits"), rows_of(page, "mapping")
     assert [row["split"] for row in tried] == ["0", "1"] and float(tried[0]["MAE (mPa.s) before"]) > 0
     assert mapping and {row["old_code"] for row in mapping} <= set(shampoo.data.materials)
     support = {code: int(uses) for code, uses in zip(shampoo.data.materials, shampoo.data.support, strict=True)}
