@@ -44,6 +44,7 @@ _ADDRESS = re.compile(r"(tcp|tls)://[A-Za-z0-9.:\[\]_-]+:\d{1,5}")
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _OURS = {"lock", "stop", "log.txt"}  # of a run's folder, and of no other machine
 _CONNECT_SECONDS = 6
+_ATTEMPTS = 3
 _POLL_SECONDS = 0.3
 
 
@@ -167,12 +168,36 @@ def done_elsewhere(scheduler: str, data: np.ndarray, tasks: Iterable[Training | 
     """Give all tasks to the scheduler's workers and yield what comes back as it comes.
 
     ``data`` are the packed formulas, sent to every worker once. ``stop``, once set, stops what trains at a checkpoint,
-    which comes back too. Raises NotReached where no scheduler or worker answers, or where they are lost on the way;
-    what was yielded before stands.
+    which comes back too. A worker that dies in the middle of an answer can break off all of them: what did not come back
+    is asked for again while the scheduler has workers. Raises NotReached where no scheduler or worker answers, or where
+    they are lost on the way; what was yielded before stands.
     """
+    from distributed.comm import CommClosedError
+
+    waiting = {task.name: task for task in tasks}
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            for came in _asked_for(scheduler, data, list(waiting.values()), stop):
+                del waiting[came.name]
+                yield came
+            return
+        except (CancelledError, CommClosedError, TimeoutError, OSError):
+            if attempt == _ATTEMPTS or not _has_workers(scheduler):
+                kept = "What came back before is kept; go on here or with another scheduler."
+                raise NotReached(f"The scheduler at {scheduler} or its workers are gone. {kept}") from None
+
+
+def _has_workers(scheduler: str) -> bool:
+    try:
+        return cores(scheduler) > 0
+    except NotReached:
+        return False
+
+
+def _asked_for(scheduler: str, data: np.ndarray, tasks: list[Training | Tuning], stop: Event) -> Iterator[Came]:
+    """The tasks once; raises what Dask raises where the connection is lost, and NotReached as ``done_elsewhere`` says."""
     from distributed import Event as SharedEvent
     from distributed import KilledWorker
-    from distributed.comm import CommClosedError
     from joblib import Parallel, delayed
 
     with _client(scheduler) as client:
@@ -193,9 +218,6 @@ def done_elsewhere(scheduler: str, data: np.ndarray, tasks: Iterable[Training | 
             parallel = Parallel(backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
             listener.start()
             yield from parallel(delayed(_do)(task, data, name, _made_of()) for task in tasks)
-        except (CancelledError, CommClosedError, TimeoutError, OSError):
-            kept = "What came back before is kept; go on here or with another scheduler."
-            raise NotReached(f"The scheduler at {scheduler} or its workers are gone. {kept}") from None
         except KilledWorker:
             why = "died again and again at the same task, perhaps for want of memory. What came back before is kept."
             raise NotReached(f"Workers of {scheduler} {why}") from None
