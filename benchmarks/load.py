@@ -153,7 +153,10 @@ def load(sessions: int, browsers: int, rounds: int, minutes: float, think: float
 
         endless = from_recipe("default", property="viscosity", steps=5_000_000, members=0, blend="no", validation_share=0.0)
         started = [jobs.start(served.artifacts, data, endless) for _ in range(1 + QUEUED)]
+        begins = time.monotonic() + 120
         while not any(open_run(served.artifacts, each).status().state == "training" for each in started):
+            if time.monotonic() > begins:
+                raise RuntimeError("no training began within 120 s")
             time.sleep(0.2)
         end = time.monotonic() + 60 * minutes
         over = threading.Event()

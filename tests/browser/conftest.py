@@ -1,7 +1,8 @@
 """The real app in a real browser.
 
 chromium   one headless Chromium for the whole run; skips where there is none
-page       a fresh page of it that remembers nothing of another test; after the test it fails on any uncaught error and any error shown by Streamlit
+page       a fresh page of it that remembers nothing of another test; after the test it fails on any uncaught error and
+           any error shown by Streamlit
 app        ``streamlit run app.py`` with an empty folder of artifacts of its own, one server a test file:
            ``app.url``, ``app.artifacts``
 serve      starts further servers: ``with serve(script) as served: page.goto(served.url)``

@@ -1,4 +1,4 @@
-"""The first thing that a fresh server is asked for may be any page: it comes whole, and from this server alone."""
+"""Any page opens by its address, also as the first thing that a fresh server is asked for: whole, from this server alone."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def foreign_requests(page: Page, served: Served) -> list[str]:
     return found
 
 
+# Two pages stand for all: they load the most of the core.
 @pytest.mark.parametrize("entry", PAGES[-2:], ids=lambda entry: entry.name)
 def test_a_fresh_server_opens_a_page_by_its_address(entry: PageEntry, page: Page, serve: Serve) -> None:
     with serve(ROOT / "app.py") as served:
