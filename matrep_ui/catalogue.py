@@ -135,7 +135,7 @@ def _ask(column: Column, stored: Any, others: np.ndarray, key: str) -> Any:
         counts = counts_of(column, others)
         return st.multiselect(
             column.name, list(counts), default=[text for text in stored or [] if text in counts], key=key,
-            format_func=lambda text: f"{text} ({counts[text]:,})", placeholder="all",
+            format_func={text: f"{text} ({count:,})" for text, count in counts.items()}.get, placeholder="all",
         )  # fmt: skip
     return st.text_input(f"{column.name} contains", stored or "", key=key)
 

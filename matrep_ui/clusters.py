@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -30,16 +31,17 @@ def show_clusters(look: Look, cards: Sequence[Card], labels: np.ndarray, effect_
     inside = np.array([labels[index[code]] for code in selected if code in index], dtype=int)
     counts = np.bincount(inside[inside >= 0], minlength=len(cards))
     codes = {card.cluster: [materials[i] for i in np.flatnonzero(labels == card.cluster)] for card in cards}
-    _table(look, cards, effect_name, counts, codes)
+    st.session_state["codes of clusters"] = codes  # where a click finds them: what a callback holds stays as long as the session
+    _table(look, cards, effect_name, counts)
     shown = sorted(cards, key=lambda card: (-min(counts[card.cluster], 1), -card.size))[:MOST_CARDS]
     if len(shown) < len(cards):
         st.caption(f"Cards of {len(shown)} of the {len(cards):,} clusters: those with selected materials first, then the largest. The table has all.")
     with st.container(horizontal=True):
         for card in shown:
-            _card(card, effect_name, int(counts[card.cluster]), codes[card.cluster])
+            _card(card, effect_name, int(counts[card.cluster]))
 
 
-def _table(look: Look, cards: Sequence[Card], effect_name: str, counts: np.ndarray, codes: dict[int, list[str]]) -> None:
+def _table(look: Look, cards: Sequence[Card], effect_name: str, counts: np.ndarray) -> None:
     table = cards_table(cards, effect_name)
     table.insert(3, "selected", counts)
     table = table.dropna(axis="columns", how="all")
@@ -48,8 +50,7 @@ def _table(look: Look, cards: Sequence[Card], effect_name: str, counts: np.ndarr
     touched = [int(row) for row in np.flatnonzero(counts)]
     key = _key(f"cards {look.key} {len(cards)}", touched)
     st.dataframe(
-        table, hide_index=True, on_select=lambda: _select([code for row in st.session_state[key].selection.rows for code in codes.get(row, [])]),
-        selection_mode="multi-row", selection_default={"selection": {"rows": touched}}, key=key,
+        table, hide_index=True, on_select=partial(_select_rows, key), selection_mode="multi-row", selection_default={"selection": {"rows": touched}}, key=key,
         column_config={
             "name": st.column_config.TextColumn(help="From functions, name parts and formula types that stand out in it."),
             "centre": st.column_config.TextColumn(help="The material nearest to the mean of the cluster."),
@@ -75,11 +76,24 @@ def _key(name: str, touched: list[int]) -> str:
     return f"{name} {number}"
 
 
-def _select(codes: list[str]) -> None:
-    steer("map", selected=codes)
+def _codes(clusters: Iterable[int]) -> list[str]:
+    shown = st.session_state["codes of clusters"]
+    return [code for cluster in clusters for code in shown.get(cluster, [])]
 
 
-def _card(card: Card, effect_name: str, selected: int, codes: list[str]) -> None:
+def _select(clusters: Iterable[int]) -> None:
+    steer("map", selected=_codes(clusters))
+
+
+def _select_rows(key: str) -> None:
+    _select(st.session_state[key].selection.rows)
+
+
+def _put(cluster: int) -> None:
+    add_to_basket(_codes([cluster]))
+
+
+def _card(card: Card, effect_name: str, selected: int) -> None:
     """One cluster: what it is, its middle, what it does, and where it is used."""
     with st.container(border=True, width=CARD, key=f"card of cluster {card.cluster}"):
         st.markdown(f"**{plain(cluster_name(card))}**")
@@ -98,5 +112,5 @@ def _card(card: Card, effect_name: str, selected: int, codes: list[str]) -> None
             st.caption("Formulas that hold the most of it")
             st.text("\n".join(f"{formula}: {amount:.3g} weight-%" for formula, amount in card.formulas))
         with st.container(horizontal=True):
-            st.button("On the map", on_click=_select, args=(codes,), key=f"select cluster {card.cluster}", icon=":material/scatter_plot:")
-            st.button("Into the basket", on_click=add_to_basket, args=(codes,), key=f"put cluster {card.cluster}", icon=":material/add_shopping_cart:")
+            st.button("On the map", on_click=_select, args=([card.cluster],), key=f"select cluster {card.cluster}", icon=":material/scatter_plot:")
+            st.button("Into the basket", on_click=_put, args=(card.cluster,), key=f"put cluster {card.cluster}", icon=":material/add_shopping_cart:")

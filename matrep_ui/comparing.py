@@ -40,7 +40,7 @@ def choose_other(run: Run) -> Run | None:
     if from_url("other") == run.id:
         to_url(other=None)  # it was the second and has become the first
     chosen = url_selectbox(
-        "Compare with", [NONE, *by_id], "other", default=NONE, show=lambda i: i if i == NONE else run_label(by_id[i]),
+        "Compare with", [NONE, *by_id], "other", default=NONE, show={NONE: NONE, **{i: run_label(each) for i, each in by_id.items()}}.get,
         help="Another N_entries, activation, seed or split. It is turned onto the first run without changing a distance.",
     )  # fmt: skip
     if chosen is None:

@@ -42,9 +42,15 @@ class Look:
     ranks: Similarity | None = None
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _facts(_run: Run, key: str) -> pd.DataFrame:
+    """One table for all steps and sessions: nothing in it depends on a step, and nobody writes into it."""
+    return material_facts(_run.data, _run.parts)
+
+
 def look_at(run: Run, step: int) -> Look:
     """The materials of ``run`` at ``step``, which must be the kept step or that of a frame."""
-    facts = material_facts(run.data, run.parts)
+    facts = _facts(run, str(run.path) + run.created)
     if step == run.kept_step:
         vectors = run.vectors()
     else:

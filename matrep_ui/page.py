@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,12 +163,21 @@ def to_url(**values: str | int | None) -> None:
             st.query_params[name] = str(value)
 
 
+def widget_to_url(name: str, key: str, *drop: str) -> None:
+    """Write the value of the widget of that key into the address under ``name``; take the names in ``drop`` out of it.
+
+    As a callback with arguments it holds a few words. Streamlit keeps the callback of every widget that a session has
+    ever shown, and a function written in a page would keep with it all that the page had in hand.
+    """
+    to_url(**{name: st.session_state[key]}, **dict.fromkeys(drop))
+
+
 def url_selectbox(
     label: str,
     options: Sequence[str],
     name: str,
     *,
-    show: Callable[[str], str] = str,
+    show: Callable[[str], object] = str,
     default: str | None = None,
     help: str | None = None,
     drop: Sequence[str] = (),
@@ -179,17 +188,54 @@ def url_selectbox(
     ``drop`` out of the address, because they belong to the old one.
     """
     key = f"url {name}"
-
-    def write() -> None:
-        to_url(**{name: st.session_state[key]}, **dict.fromkeys(drop))
-
     wanted = from_url(name) or default
     known = wanted in options
     st.session_state[key] = wanted if known else None
     return st.selectbox(
-        label, options, index=0 if known else None, key=key, format_func=show, on_change=write, help=help,
-        placeholder="Type to search",
+        label, options, index=0 if known else None, key=key, format_func=show, help=help, placeholder="Type to search",
+        on_change=widget_to_url, args=(name, key, *drop),
     )  # fmt: skip
+
+
+def url_control(
+    label: str,
+    options: Sequence[str],
+    name: str,
+    *,
+    show: Mapping[str, str],
+    default: str | None = None,
+    key: str | None = None,
+    help: str | None = None,
+) -> str:
+    """One of a few, all seen at once and one of them always chosen; it lives in the address under ``name``.
+
+    ``show`` has the words for the options, where they are others than the options themselves.
+    """
+    start = from_url(name) if from_url(name) in options else default or options[0]
+    key = key or name
+    return str(st.segmented_control(
+        label, options, format_func={each: show.get(each, each) for each in options}.get, default=start, required=True,
+        key=key, help=help, on_change=widget_to_url, args=(name, key),
+    ))  # fmt: skip
+
+
+def url_number(label: str, low: float, high: float, start: int, name: str, *, key: str, help: str) -> int:
+    """A whole number that lives in the address under ``name``; ``start`` while the address has none within the bounds."""
+    stored = from_url(name)
+    if stored and stored.isdigit() and low <= int(stored) <= high:
+        start = int(stored)
+    return int(st.number_input(
+        label, int(low), int(high), start, key=key, help=help, width=190, on_change=widget_to_url, args=(name, key)
+    ))  # fmt: skip
+
+
+def url_toggle(label: str, name: str, *, help: str) -> bool:
+    """A switch that lives in the address under ``name`` while it is on."""
+    return st.toggle(label, value=from_url(name) == "yes", key=name, on_change=_switch_to_url, args=(name,), help=help)
+
+
+def _switch_to_url(name: str) -> None:
+    to_url(**{name: "yes" if st.session_state[name] else None})
 
 
 def choose_run() -> Run:
@@ -212,7 +258,7 @@ def choose_run() -> Run:
     last = st.session_state.get("last run")
     if from_url("run") is None:
         to_url(run=last if last in by_id else runs[0].id)
-    chosen = url_selectbox("Run", list(by_id), "run", show=lambda run_id: run_label(by_id[run_id]), drop=["step", "evidence"])
+    chosen = url_selectbox("Run", list(by_id), "run", show={i: run_label(each) for i, each in by_id.items()}.get, drop=["step", "evidence"])
     if chosen is None:
         raise NotThere(f"There is no run {_short(from_url('run'))}. Choose one from the list.")
     st.session_state["last run"] = chosen
@@ -237,7 +283,7 @@ def choose_step(run: Run) -> int:
         "Training step",
         [str(step) for step in steps],
         "step",
-        show=lambda step: f"{int(step):,}" + (" (kept)" if int(step) == kept else ""),
+        show={str(step): f"{step:,}" + (" (kept)" if step == kept else "") for step in steps}.get,
         default=str(kept),
         help="The kept step has the lowest validation error, or is the last one. The others are pictures taken on the way.",
     )

@@ -41,7 +41,7 @@ def choose_evidence(look: Look) -> Look:
         return look
     chosen = url_selectbox(
         "Evidence from", [THIS, *studies], "evidence", default=THIS,
-        show=lambda key: "this run alone" if key == THIS else _label(studies[key]),
+        show={THIS: "this run alone", **{key: _label(each) for key, each in studies.items()}}.get,
         help="A study trained many runs on the same formulas, with other splits, seeds and N_entries: what holds in many of them is "
         "surer than what one run says.",
     )  # fmt: skip

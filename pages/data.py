@@ -244,7 +244,7 @@ def confirm_delete(dataset: SavedData) -> None:
 def chosen_set(saved: dict[str, SavedData]) -> None:
     """The set that the address names: its counts, how it was read, and what it holds."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = url_selectbox("Data set", list(saved), "data", show=lambda i: label(saved[i]))
+        chosen = url_selectbox("Data set", list(saved), "data", show={i: label(each) for i, each in saved.items()}.get)
         if chosen is not None and st.button("Delete", icon=":material/delete:", key="delete data"):
             confirm_delete(saved[chosen])
         if chosen is not None:

@@ -85,7 +85,7 @@ def choose_basis(watched: Watch) -> int | None:
     steps = [str(step) for step in watched.way.steps]
     chosen = url_selectbox(
         "PCA axes from step", ["last", *steps], "basis", default="last",
-        show=lambda step: "the last" if step == "last" else f"{int(step):,}",
+        show={"last": "the last", **{step: f"{int(step):,}" for step in steps}}.get,
         help="One basis serves all steps, so that a picture never turns by itself.",
     )  # fmt: skip
     if chosen is None:

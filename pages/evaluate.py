@@ -42,11 +42,11 @@ def new_study() -> None:
         return
     left, middle, right = st.columns(3)
     with left:
-        chosen = st.selectbox("Data set", list(saved), format_func=lambda i: saved[i].name, key="study data")
+        chosen = st.selectbox("Data set", list(saved), format_func={i: each.name for i, each in saved.items()}.get, key="study data")
     data = opened(chosen)
     units = {p.name: p.unit for p in data.properties}
     with middle:
-        target = st.selectbox("Property", list(units), key=f"study property {chosen}", format_func=lambda p: with_unit(p, units[p]))
+        target = st.selectbox("Property", list(units), key=f"study property {chosen}", format_func={p: with_unit(p, unit) for p, unit in units.items()}.get)
     with right:
         recipe = st.selectbox(
             "Recipe", list(RECIPES), key="study recipe",
@@ -197,7 +197,8 @@ def errors_part(study: Study, found: evaluating.Found, others: list[Study]) -> N
     beside = None
     if others:
         by_id = {each.id: each for each in others}
-        chosen = url_selectbox("Beside it", ["none", *by_id], "beside", default="none", show=lambda i: label(by_id[i]) if i in by_id else "nothing else")
+        shown = {"none": "nothing else", **{i: label(each) for i, each in by_id.items()}}
+        chosen = url_selectbox("Beside it", list(shown), "beside", default="none", show=shown.get)
         beside = by_id.get(chosen or "none")
     for each, errors in [(study, found.errors), *([(beside, evaluating.found(beside).errors)] if beside else [])]:
         st.caption(f"{title}: means over the split seeds, ± their standard deviation. Recipe {each.plan.settings.recipe}, split {each.plan.settings.split}.")
@@ -230,10 +231,9 @@ def formulas_part(study: Study, found: evaluating.Found) -> None:
     st.subheader("Formula by formula", anchor=False)
     done = sorted({job.place[:2] for job, _ in study.done()}, key=lambda place: (place[0], place[1]))
     options = {f"{activation} {n}": (activation, n) for activation, n in done}
+    shown = {key: f"N_entries {n}, {activation}" for key, (activation, n) in options.items()}
     judged = f"{found.judged[0]} {found.judged[1]}"
-    chosen = url_selectbox(
-        "Model", list(options), "n", default=judged, show=lambda key: f"N_entries {options[key][1]}, {options[key][0]}" if key in options else key
-    )
+    chosen = url_selectbox("Model", list(options), "n", default=judged, show=shown.get)
     if chosen is None:
         raise NotThere("This study has no such model. Choose one from the list.")
     activation, n = options[chosen]
@@ -318,7 +318,7 @@ if all_studies:
         by_id = {each.id: each for each in all_studies}
         if from_url("study") is None:
             to_url(study=all_studies[0].id)
-        chosen = url_selectbox("Study", list(by_id), "study", show=lambda i: label(by_id[i]), drop=["n", "beside"])
+        chosen = url_selectbox("Study", list(by_id), "study", show={i: label(each) for i, each in by_id.items()}.get, drop=["n", "beside"])
         if chosen is None:
             raise NotThere("There is no such study. Choose one from the list.")
         study = by_id[chosen]

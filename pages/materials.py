@@ -34,7 +34,7 @@ from matrep_ui.looking import (
     spaces,
     suggested_clusters,
 )
-from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url
+from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_control, url_number, url_toggle
 from matrep_ui.scatter import carry, scatter
 from matrep_ui.speaking import choose_evidence
 
@@ -45,47 +45,28 @@ PICTURES = {"PCA": "PCA", "UMAP": "UMAP", "axes": "Entries"}
 SPACES = {"learned": "Learned vectors", "fused": "All evidence", "profile": "Use in formulas", "functions": "Functions"}
 
 
-def choice(label: str, options: Sequence[str], name: str, names: dict[str, str], help: str) -> str:
-    """One of a few, kept in the address under ``name``."""
-    start = from_url(name) if from_url(name) in options else options[0]
-    return str(st.segmented_control(
-        label, options, format_func=lambda key: names.get(key, key), default=start, required=True, key=f"url {name} {options}",
-        help=help, on_change=lambda: to_url(**{name: st.session_state[f"url {name} {options}"]}),
-    ))  # fmt: skip
-
-
-def number(label: str, low: float, high: float, start: int, name: str, key: str, help: str) -> int:
-    """A whole number, kept in the address under ``name``."""
-    stored = from_url(name)
-    if stored and stored.isdigit() and low <= int(stored) <= high:
-        start = int(stored)
-    return int(st.number_input(
-        label, int(low), int(high), start, key=key, help=help, width=190, on_change=lambda: to_url(**{name: st.session_state[key]})
-    ))  # fmt: skip
-
-
 def choose_clusters(look: Look, space: str) -> tuple[np.ndarray, str, str, int]:
     """(M,) labels by the method and number chosen, what to know of them as a sentence, the method and the number."""
     suggested = suggested_clusters(look, space)
     if suggested is None:
         none = np.full(len(look.trained), NO_CLUSTER)
         return none, "Too few trained materials with vectors of their own to group.", "", 0
-    method = choice(
-        "Clusters by", list(METHODS), "clusters", {},
-        "KMeans cuts into round groups of like size; Agglomerative merges near groups; HDBSCAN finds dense groups alone.",
+    method = url_control(
+        "Clusters by", list(METHODS), "clusters", show={},
+        help="KMeans cuts into round groups of like size; Agglomerative merges near groups; HDBSCAN finds dense groups alone.",
     )  # fmt: skip
     if method == "HDBSCAN":
-        members = number(
-            "Smallest group", MEMBERS.low, MEMBERS.high, 10, "members", f"members {look.key} {space}",
-            "Materials that a dense group has at least.",
+        members = url_number(
+            "Smallest group", MEMBERS.low, MEMBERS.high, 10, "members", key=f"members {look.key} {space}",
+            help="Materials that a dense group has at least.",
         )  # fmt: skip
         labels, _ = clusters(look, method, members, space)
         outside = int((labels[look.trained] == NO_CLUSTER).sum())
         told = f"HDBSCAN finds {labels.max() + 1} dense groups and leaves {outside:,} of {int(look.trained.sum()):,} trained materials outside of any."
         return labels, told, method, members
-    count = number(
-        "Number of clusters", CLUSTERS.low, CLUSTERS.high, suggested, "n", f"clusters {look.key} {space} {method}",
-        f"{suggested} has the best silhouette of the numbers from 2 to 12.",
+    count = url_number(
+        "Number of clusters", CLUSTERS.low, CLUSTERS.high, suggested, "n", key=f"clusters {look.key} {space} {method}",
+        help=f"{suggested} has the best silhouette of the numbers from 2 to 12.",
     )  # fmt: skip
     labels, score = clusters(look, method, count, space)
     told = f"{method} always cuts into the number you choose; the silhouette is {score:.2f} (1: groups lie far apart, 0: they touch)."
@@ -190,19 +171,19 @@ with show_errors():
     look = choose_evidence(look_at(run, step))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         known = spaces(run) if has_model(run) else {"learned": ""}
-        space = choice("Space", list(known), "space", SPACES, "; ".join(known.values()))
+        space = url_control("Space", list(known), "space", show=SPACES, key=f"space {list(known)}", help="; ".join(known.values()))
         kind = "axes"  # up to 2 entries are drawn as they are
         if points_of(look, space).shape[1] > 2:
-            kind = choice(
-                "Picture", list(PICTURES) if space == "learned" else ["PCA", "UMAP"], "picture", PICTURES,
-                "PCA turns the vectors so that the directions of largest spread are seen; distances stay comparable. UMAP "
+            kinds = list(PICTURES) if space == "learned" else ["PCA", "UMAP"]
+            kind = url_control(
+                "Picture", kinds, "picture", show=PICTURES, key=f"picture {kinds}",
+                help="PCA turns the vectors so that the directions of largest spread are seen; distances stay comparable. UMAP "
                 "keeps neighbours together; distances between its groups mean little. Entries shows raw numbers.",
             )  # fmt: skip
         labels, about_clusters, method, count = choose_clusters(look, space)
         linear = space == "learned" and kind != "UMAP"
-        formulas = linear and st.toggle(
-            "Formulas too", value=from_url("formulas") == "yes", key="formulas",
-            on_change=lambda: to_url(formulas="yes" if st.session_state["formulas"] else None),
+        formulas = linear and url_toggle(
+            "Formulas too", "formulas",
             help="Each formula at the mean of its materials by amount; only linear pictures have a place for it.",
         )  # fmt: skip
     kept = choose_filters(look, labels)

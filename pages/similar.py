@@ -18,7 +18,7 @@ from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas,
 from matrep_ui.charts import signed, with_unit
 from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list
 from matrep_ui.looking import Look, amount_range, as_evidence, finder, look_at, material_labels, ranks_of
-from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
 from matrep_ui.speaking import choose_evidence
 from matrep_ui.taking import downloads
 
@@ -102,11 +102,8 @@ def short_vector(look: Look, query: int, metric: str) -> str:
 def choose_ranking() -> tuple[str, str]:
     """The ranking and, for the learned vectors, the metric; the ranking lives in the address."""
     by_column, metric_column = st.columns([2, 1])
-    start = from_url("by") if from_url("by") in BY else "fused"
-    by = str(by_column.segmented_control(
-        "Similar by", list(BY), format_func=BY_NAMES.get, default=start, required=True, key="by",
-        on_change=lambda: to_url(by=st.session_state["by"]),
-    ))  # fmt: skip
+    with by_column:
+        by = url_control("Similar by", list(BY), "by", show=BY_NAMES, default="fused")
     metric = "cosine"
     if by == "code":
         metric = str(metric_column.segmented_control(
@@ -148,7 +145,7 @@ def show_neighbours(look: Look, ranks: Similarity, query: int) -> None:
     downloads(exported(table, look), file_name("similar", look.run.data.materials[query], look.run), key="near")
     other = st.selectbox(
         "Side by side with", found.indices.tolist(), index=row if row is not None and row < len(found.indices) else None,
-        format_func=lambda index: look.run.data.materials[index], key=f"beside {key} {row}",
+        format_func=look.run.data.materials.__getitem__, key=f"beside {key} {row}",
         placeholder="Choose a row above, or type a code here", help="Shows the formulas that contain both materials.",
     )  # fmt: skip
     if other is None:
@@ -381,10 +378,7 @@ with show_errors():
         st.caption(
             f"All but the learned vectors belongs to the kept step {run.kept_step:,}; these are of step {look.step:,}."
         )
-    view = st.segmented_control(
-        "Show", list(VIEWS), format_func=VIEWS.get, default=from_url("view") if from_url("view") in VIEWS else "list",
-        required=True, key="view", on_change=lambda: to_url(view=st.session_state["view"]),
-    )  # fmt: skip
+    view = url_control("Show", list(VIEWS), "view", show=VIEWS, default="list")
     if view == "list":
         show_neighbours(look, ranks, query)
     elif view == "spaces":

@@ -80,7 +80,7 @@ def new_training() -> None:
         to_url(data=next(iter(saved)))
     left, middle, right = st.columns(3)
     with left:
-        chosen = url_selectbox("Data set", list(saved), "data", show=lambda i: f"{saved[i].name} · {saved[i].saved:%Y-%m-%d %H:%M}")
+        chosen = url_selectbox("Data set", list(saved), "data", show={i: f"{each.name} · {each.saved:%Y-%m-%d %H:%M}" for i, each in saved.items()}.get)
     if chosen is None:
         st.error("There is no such data set. Choose one from the list.", icon=":material/error:")
         return
@@ -89,7 +89,7 @@ def new_training() -> None:
     with middle:
         target = st.selectbox(
             "Property", list(units), key=f"property {chosen}", help="The measured property that the model learns to predict.",
-            format_func=lambda name: f"{name} ({units[name]})" if units[name] else name,
+            format_func={name: f"{name} ({unit})" if unit else name for name, unit in units.items()}.get,
         )  # fmt: skip
     with right:
         recipe = st.selectbox("Recipe", list(RECIPES), format_func=RECIPE_WORDS.get, help=RECIPE_HELP)

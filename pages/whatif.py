@@ -21,7 +21,7 @@ from matrep_ui.charts import with_unit
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_labels
 from matrep_ui.merging import show_merge
-from matrep_ui.page import choose_run, empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.page import choose_run, empty_state, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
 from matrep_ui.taking import downloads
 
 ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "aim": "Aim", "place": "Place a new material", "merge": "Merge look-alikes", "cliffs": "Cliffs"}
@@ -54,7 +54,7 @@ def choose_old(bench: Bench, before: np.ndarray) -> str:
     smaller = held[1] if len(held) > 1 else held[0]
     chosen = url_selectbox(
         "Material to replace", held, "old", default=smaller, drop=["new"],
-        show=lambda code: f"{labels[code]} · {before[index[code]]:.4g} weight-%",
+        show={code: f"{labels[code]} · {before[index[code]]:.4g} weight-%" for code in held}.get,
     )  # fmt: skip
     if chosen is None:
         raise NotThere(f"This formula does not hold {(from_url('old') or '')[:80]!r}. Choose one of its materials.")
@@ -259,7 +259,7 @@ def aim(bench: Bench) -> None:
         table, hide_index=True,
         column_config={**numbers, "cost": st.column_config.NumberColumn(format="%.4g"), "away": st.column_config.NumberColumn(format="%.2f")},
     )  # fmt: skip
-    number = st.selectbox("Look at", range(len(found)), format_func=lambda i: ", ".join(found[i].changes), index=len(found) - 1)
+    number = st.selectbox("Look at", range(len(found)), format_func=[", ".join(each.changes) for each in found].__getitem__, index=len(found) - 1)
     show_swap(bench, found[number].swap, name, "Other amounts of " + ", ".join(found[number].changes))
 
 
@@ -308,12 +308,9 @@ with show_errors():
     run = choose_run()
     others = further_runs(run)
     also = st.multiselect(
-        "Further properties", list(others), format_func=lambda run_id: others[run_id], placeholder="Answer for these too",
+        "Further properties", list(others), format_func=others.get, placeholder="Answer for these too",
         help="The newest finished run of each further property of the same data.",
     ) if others else []  # fmt: skip
     bench = bench_of(run, also)
-    start = from_url("ask") if from_url("ask") in ASKS else "substitute"
-    ask = str(st.segmented_control(
-        "Question", list(ASKS), format_func=ASKS.get, default=start, required=True, key="ask", on_change=lambda: to_url(ask=st.session_state["ask"]),
-    ))  # fmt: skip
+    ask = url_control("Question", list(ASKS), "ask", show=ASKS, default="substitute")
     {"substitute": substitute, "everywhere": everywhere, "aim": aim, "place": show_places, "merge": show_merge, "cliffs": show_cliffs}[ask](bench)

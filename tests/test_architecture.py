@@ -307,7 +307,7 @@ def trained(tmp_path_factory, small_cosmetics) -> Path:
     from matrep_core.training import fit, prepare
 
     root = tmp_path_factory.mktemp("artifacts")
-    settings = from_recipe("default", property="viscosity", n_entries=2, steps=40, frames=4)
+    settings = from_recipe("default", property="viscosity", n_entries=2, steps=40, frames=8)
     runs_folder(root).mkdir(parents=True, exist_ok=True)
     assert fit(prepare(runs_folder(root) / "run", small_cosmetics, settings), engine="reference").state == "done"
     return root
@@ -316,6 +316,41 @@ def trained(tmp_path_factory, small_cosmetics) -> Path:
 def test_opening_a_page_on_a_run_loads_no_torch_and_no_umap(trained):
     code = OPEN_PAGES.format(files=[str(p) for p in PAGES], address={"run": "run"}, names=("torch", "umap", "numba"))
     assert loaded_by(code, MATREP_ARTIFACTS=str(trained)) == ""
+
+
+SCRUB = """
+import gc
+from streamlit.testing.v1 import AppTest
+from matrep_core.runs.store import artifacts_root, open_run
+from matrep_ui.looking import Look
+page = AppTest.from_file({file!r}, default_timeout=120)
+page.query_params["run"] = "run"
+for step in open_run(artifacts_root(), "run").frame_steps():
+    page.query_params["step"] = str(step)
+    page.run()
+    assert not page.exception and not page.error and page.title
+gc.collect()
+print(sum(isinstance(each, Look) for each in gc.get_objects()))
+"""
+
+
+def test_a_session_keeps_the_step_it_looks_at_and_none_before(trained):
+    code = SCRUB.format(file=str(ROOT / "pages" / "materials.py"))
+    assert int(loaded_by(code, MATREP_ARTIFACTS=str(trained))) <= 2
+
+
+def test_no_widget_of_a_page_is_given_a_function_that_the_page_wrote():
+    """Streamlit keeps the functions of every widget that a session has ever shown, and such a one keeps its whole page."""
+    given = {"on_change", "on_click", "on_select", "format_func", "show"}
+    wrong = []
+    for file in PAGES:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            for word in call.keywords:
+                if word.arg in given and (isinstance(word.value, ast.Lambda) or getattr(word.value, "id", None) in own):
+                    wrong.append(f"{file.relative_to(ROOT)}:{word.value.lineno} {word.arg}")
+    assert not wrong, places(wrong)
 
 
 def test_importing_what_pages_build_on_loads_nothing_heavy():
