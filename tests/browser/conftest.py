@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.browser.serving import ARGUMENTS, ROOT, SIZE, Served, chromium_path, running, watched
 
 
-# What Playwright says when it waited in vain: a click that fell into a redraw of Streamlit's is lost without a word.
+# What Playwright says when it waited in vain, as for a click that fell into a redraw and was lost.
 WAITED_IN_VAIN = [r"Timeout \d+ms exceeded", r"(Locator|Page)[^\n]* expected to"]
 
 

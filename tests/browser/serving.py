@@ -28,6 +28,16 @@ ARGUMENTS = [
     "--enable-unsafe-swiftshader",  # WebGL2 in software where there is no graphics card
 ]  # fmt: skip
 
+# What opens, opens at once: what still moves between the pressing and the letting go of a mouse button is not clicked.
+NO_ANIMATION = """
+const animate = Element.prototype.animate;
+Element.prototype.animate = function (...given) {
+  const made = animate.apply(this, given);
+  made.finish();
+  return made;
+};
+"""
+
 expect.set_options(timeout=ACTION_SECONDS * 1000)
 
 
@@ -67,6 +77,7 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
 def watched(context: BrowserContext) -> Iterator[Page]:
     """A new page of ``context`` that must end without an uncaught error and without a shown traceback."""
     page = context.new_page()
+    page.add_init_script(NO_ANIMATION)
     page.set_default_timeout(ACTION_SECONDS * 1000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
