@@ -12,7 +12,7 @@ from matrep_core.similarity.naming import Card, cards_table
 from matrep_ui.catalogue import add_to_basket
 from matrep_ui.charts import signed
 from matrep_ui.looking import Look
-from matrep_ui.page import plain
+from matrep_ui.page import fresh_key, plain
 from matrep_ui.scatter import steer
 from matrep_ui.taking import downloads
 
@@ -48,7 +48,7 @@ def _table(look: Look, cards: Sequence[Card], effect_name: str, counts: np.ndarr
     if not (table["name"] != "").any():
         table = table.drop(columns=["name", "what stands out"])
     touched = [int(row) for row in np.flatnonzero(counts)]
-    key = _key(f"cards {look.key} {len(cards)}", touched)
+    key = _key(f"{look.key} {len(cards)}", touched)
     st.dataframe(
         table, hide_index=True, on_select=partial(_select_rows, key), selection_mode="multi-row", selection_default={"selection": {"rows": touched}}, key=key,
         column_config={
@@ -68,12 +68,14 @@ def _key(name: str, touched: list[int]) -> str:
     """The key of the table: a new one where the map chose other rows than the table shows, so that it starts with those."""
     known = st.session_state.setdefault("rows of clusters", {})
     number = known.get(name, 0)
-    there = st.session_state.get(f"{name} {number}")
+    key = fresh_key("cards", f"{name} {number}")
+    there = st.session_state.get(key)
     if there is not None and sorted(there.selection.rows) != touched:
         number += 1
         known.clear()
         known[name] = number
-    return f"{name} {number}"
+        key = fresh_key("cards", f"{name} {number}")
+    return key
 
 
 def _codes(clusters: Iterable[int]) -> list[str]:

@@ -20,6 +20,7 @@ from matrep_core.runs.store import IN_STUDY, Run, RunSummary, artifacts_root, li
 
 PICTURES = Path(__file__).resolve().parent
 ROOT = PICTURES.parent
+TURNS = 4  # keys that take turns; a page changes what one is of twice a run at most
 ABOUT = "**MatRep** shows what a model learned about raw materials from the formulas that contain them."
 
 log = logging.getLogger("matrep")
@@ -170,6 +171,18 @@ def widget_to_url(name: str, key: str, *drop: str) -> None:
     ever shown, and a function written in a page would keep with it all that the page had in hand.
     """
     to_url(**{name: st.session_state[key]}, **dict.fromkeys(drop))
+
+
+def fresh_key(name: str, of: str) -> str:
+    """The key of a widget that starts anew whenever ``of`` changes.
+
+    Keys take turns, since Streamlit keeps something of every key that a session has ever had, for as long as it lasts;
+    by the time that one comes round again, it has forgotten what was chosen under it.
+    """
+    seen, turn = st.session_state.get(f"fresh {name}", (of, 0))
+    turn = (turn + (seen != of)) % TURNS
+    st.session_state[f"fresh {name}"] = (of, turn)
+    return f"{name} {turn}"
 
 
 def url_selectbox(

@@ -23,7 +23,7 @@ from matrep_core.views.film import Film
 from matrep_ui.comparing import agreement, agreement_sentence, beside, choose_other, paired
 from matrep_ui.looking import amount_range
 from matrep_ui.moving import TRUST_NAMES, Look, payload_of
-from matrep_ui.page import choose_run, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.page import choose_run, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 from matrep_ui.scatter import Carried, ScatterEvents, asked, carry, scatter, steer
 from matrep_ui.watching import (
     ENTRIES,
@@ -208,7 +208,7 @@ def most_moved(watched: Watch, marks: tuple[int, ...], frame: int) -> None:
             "material": rows["material"], "distance": distances, "INCI name": rows["inci"], "function": rows["function"],
             "support": rows["support"],
         })),
-        hide_index=True, height=250, on_select="rerun", selection_mode="multi-row", key=f"moved {first} {last}",
+        hide_index=True, height=250, on_select="rerun", selection_mode="multi-row", key=fresh_key("moved", f"{watched.run.id} {first} {last}"),
         column_config={"distance": st.column_config.NumberColumn(format="%.3g")},
     )  # fmt: skip
     st.caption(

@@ -19,7 +19,7 @@ from matrep_ui import evaluation_charts as charts
 from matrep_ui.charts import with_unit
 from matrep_ui.datasets import opened
 from matrep_ui.evaluating import METRIC_WORDS
-from matrep_ui.page import empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.page import empty_state, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
 POLL_SECONDS = 2.0
 STATE_ICONS = {
@@ -299,7 +299,7 @@ def worst(study: Study, table: pd.DataFrame, activation: str, n: int) -> None:
     with st.container(border=True):
         st.text(f"Formula {row['formula_id']}: {len(made_of)} materials")
         st.dataframe(made_of, hide_index=True, key="composition", column_config={"amount (weight-%)": st.column_config.NumberColumn(format="%.4g")})
-        material = st.selectbox("Look at one of its materials", made_of["material"].tolist(), key=f"material {row['formula_id']}")
+        material = st.selectbox("Look at one of its materials", made_of["material"].tolist(), key=fresh_key("material", f"{study.id} {row['formula_id']}"))
         seed = int(table[table["formula"] == row["formula"]]["seed"].iloc[0])
         run = f"{study.id}{IN_STUDY}{activation}-n{n}-s{seed}"
         with st.container(horizontal=True):

@@ -34,7 +34,7 @@ from matrep_ui.looking import (
     spaces,
     suggested_clusters,
 )
-from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_control, url_number, url_toggle
+from matrep_ui.page import choose_run, choose_step, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_control, url_number, url_toggle
 from matrep_ui.scatter import carry, scatter
 from matrep_ui.speaking import choose_evidence
 
@@ -57,7 +57,7 @@ def choose_clusters(look: Look, space: str) -> tuple[np.ndarray, str, str, int]:
     )  # fmt: skip
     if method == "HDBSCAN":
         members = url_number(
-            "Smallest group", MEMBERS.low, MEMBERS.high, 10, "members", key=f"members {look.key} {space}",
+            "Smallest group", MEMBERS.low, MEMBERS.high, 10, "members", key=fresh_key("members", f"{look.key} {space}"),
             help="Materials that a dense group has at least.",
         )  # fmt: skip
         labels, _ = clusters(look, method, members, space)
@@ -65,7 +65,7 @@ def choose_clusters(look: Look, space: str) -> tuple[np.ndarray, str, str, int]:
         told = f"HDBSCAN finds {labels.max() + 1} dense groups and leaves {outside:,} of {int(look.trained.sum()):,} trained materials outside of any."
         return labels, told, method, members
     count = url_number(
-        "Number of clusters", CLUSTERS.low, CLUSTERS.high, suggested, "n", key=f"clusters {look.key} {space} {method}",
+        "Number of clusters", CLUSTERS.low, CLUSTERS.high, suggested, "n", key=fresh_key("number of clusters", f"{look.key} {space} {method}"),
         help=f"{suggested} has the best silhouette of the numbers from 2 to 12.",
     )  # fmt: skip
     labels, score = clusters(look, method, count, space)

@@ -18,7 +18,7 @@ from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas,
 from matrep_ui.charts import signed, with_unit
 from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list
 from matrep_ui.looking import Look, amount_range, as_evidence, finder, look_at, material_labels, ranks_of
-from matrep_ui.page import choose_run, choose_step, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
+from matrep_ui.page import choose_run, choose_step, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
 from matrep_ui.speaking import choose_evidence
 from matrep_ui.taking import downloads
 
@@ -46,11 +46,11 @@ def found_material(look: Look) -> None:
         st.caption("Nothing is written like that. Try a part of the name, or look in the list beside.")
     labels = material_labels(look.facts)
     with st.container(horizontal=True):
-        for hit in hits:
+        for number, hit in enumerate(hits):
             code = look.run.data.materials[hit.index]
             label = labels[code]
             label += f" ({hit.field}: {hit.text})" if hit.field not in ("code", "inci") else ""
-            st.button(plain(label[:80]), key=f"hit {code}", on_click=to_url, kwargs={"material": code})
+            st.button(plain(label[:80]), key=f"hit {number}", on_click=to_url, kwargs={"material": code})
 
 
 def choose_material(look: Look) -> int | None:
@@ -140,12 +140,12 @@ def show_neighbours(look: Look, ranks: Similarity, query: int) -> None:
     how = f"by {metric} distance of the learned vectors" if by == "code" else f"by {BY_NAMES[by].lower()}"
     told = f"The {len(table):,} nearest {all_of} {how}. 0 = the same."
     st.caption(" ".join([told, found.reason, short_vector(look, query, metric) if by == "code" else ""]))
-    key = f"near {look.key} {query} {by} {metric} {count} {all_too} {least} {counted}"
-    row = listed(in_words(table, look), key)
+    of = f"{look.key} {query} {by} {metric} {count} {all_too} {least} {counted}"
+    row = listed(in_words(table, look), fresh_key("near", of))
     downloads(exported(table, look), file_name("similar", look.run.data.materials[query], look.run), key="near")
     other = st.selectbox(
         "Side by side with", found.indices.tolist(), index=row if row is not None and row < len(found.indices) else None,
-        format_func=look.run.data.materials.__getitem__, key=f"beside {key} {row}",
+        format_func=look.run.data.materials.__getitem__, key=fresh_key("beside", f"{of} {row}"),
         placeholder="Choose a row above, or type a code here", help="Shows the formulas that contain both materials.",
     )  # fmt: skip
     if other is None:
@@ -194,7 +194,7 @@ def compare(look: Look, query: int, other: int) -> None:
     st.subheader("Formulas side by side", anchor=False)
     st.text(f"{names[0]}  and  {names[1]}")
     choice = st.segmented_control(
-        "Formulas with", ["both", "either"], default="both", required=True, key=f"which {query} {other}",
+        "Formulas with", ["both", "either"], default="both", required=True, key=fresh_key("which", f"{look.key} {query} {other}"),
         format_func={"both": f"both ({both.sum():,})", "either": f"either ({len(table):,})"}.get,
     )  # fmt: skip
     if choice == "both":
@@ -296,7 +296,7 @@ def show_group(look: Look, ranks: Similarity, query: int) -> None:
     found = group_neighbours(ranks, group, 20, look.trained)
     st.caption(f"Near to {len(group):,} materials together: mean distance by all evidence, 0 = the same as all of them.")
     table = short_list(look, found.indices, "mean distance", found.distances)
-    chosen = listed(table, f"group {look.key} {group}")
+    chosen = listed(table, fresh_key("near group", f"{look.key} {group}"))
     downloads(table, file_name("near-group", look.run.data.materials[group[0]], look.run), key="group")
     if chosen is not None:
         onwards(look, int(found.indices[chosen]))

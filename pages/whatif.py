@@ -21,7 +21,7 @@ from matrep_ui.charts import with_unit
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_labels
 from matrep_ui.merging import show_merge
-from matrep_ui.page import choose_run, empty_state, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
+from matrep_ui.page import choose_run, empty_state, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
 from matrep_ui.taking import downloads
 
 ASKS = {"substitute": "Substitute", "everywhere": "Everywhere", "aim": "Aim", "place": "Place a new material", "merge": "Merge look-alikes", "cliffs": "Cliffs"}
@@ -103,7 +103,7 @@ def substitute(bench: Bench) -> None:
     st.caption("The least change to be expected first, with the spread between the models (±) counted in. Distance 0 = the same by all evidence.")
     chosen = st.dataframe(
         candidates_in_words(table, bench), hide_index=True, on_select="rerun", selection_mode="single-row",
-        key=f"candidates {name} {old} {hash(wish.amount)}", height=min(420, 38 + 35 * len(table)),
+        key=fresh_key("candidates", f"{name} {old} {wish.amount}"), height=min(420, 38 + 35 * len(table)),
         column_config={
             "material": st.column_config.TextColumn(pinned=True),
             "distance": st.column_config.NumberColumn(format="%.3g"),
