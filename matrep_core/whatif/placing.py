@@ -36,6 +36,7 @@ LEVELS, MOST_LEVEL = (0.80, 0.95), 0.99
 REHEARSED, REHEARSALS, FEWEST = 12, 20, 8  # trained materials placed as if new, formulas of each, and the least of them
 CONFIDENCE = 0.8  # how far the rehearsed width is believed, as a power; 0 takes the estimated variance as it is
 DRAWS, FEWEST_REHEARSED = 4, 3  # of the known formulas of each rehearsed material, and the least of such materials
+RAISE, FADING = 1.5, 3.0  # materials' worth that the level is raised by, and the known formulas that halve it
 OWN_SCALE = 5.0  # formulas' worth of the usual scale that every material's own starts from
 WIDEST = 6.0  # no interval is taken to be wider than that many estimated standard deviations
 
@@ -210,8 +211,9 @@ class Placer:
         each in units of that material's own scale, and each material counting the same (Dunn, Wasserman, Ramdas 2023,
         JASA 118, "Distribution-free prediction sets with random effects"; own scales: Lei et al. 2018, JASA 113). The
         scale is what the known formulas show of how wrong the others are about them, drawn towards the usual one. A new
-        material is one more draw of materials, so the level is raised by one in their number. A normal distribution's
-        where too few were rehearsed.
+        material is one more draw of materials, so the level is raised by their number: by more than one in it while
+        nothing is known, since a rehearsed material did train beside the others and a new one did not, and by less the
+        more formulas tell what it is like. A normal distribution's where too few were rehearsed.
         """
         found = self._rehearsed(len(rows))
         if found is None:
@@ -246,7 +248,8 @@ class Placer:
         weight = np.concatenate([np.full(len(ratios), 1 / len(ratios)) for draws in tried for ratios, _ in draws])
         order = np.argsort(ratio)
         share = np.cumsum(weight[order]) / weight.sum()
-        levels = [min(level * (1 + 1 / len(tried)), MOST_LEVEL) for level in LEVELS]
+        raised = 1 + RAISE * FADING / (FADING + measured) / len(tried)
+        levels = [min(level * raised, MOST_LEVEL) for level in LEVELS]
         return usual, tuple(float(ratio[order][min(np.searchsorted(share, level), len(ratio) - 1)]) for level in levels)
 
 

@@ -28,16 +28,6 @@ ARGUMENTS = [
     "--enable-unsafe-swiftshader",  # WebGL2 in software where there is no graphics card
 ]  # fmt: skip
 
-# What opens, opens at once: what still moves between the pressing and the letting go of a mouse button is not clicked.
-NO_ANIMATION = """
-const animate = Element.prototype.animate;
-Element.prototype.animate = function (...given) {
-  const made = animate.apply(this, given);
-  made.finish();
-  return made;
-};
-"""
-
 expect.set_options(timeout=ACTION_SECONDS * 1000)
 
 
@@ -77,7 +67,6 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
 def watched(context: BrowserContext) -> Iterator[Page]:
     """A new page of ``context`` that must end without an uncaught error and without a shown traceback."""
     page = context.new_page()
-    page.add_init_script(NO_ANIMATION)
     page.set_default_timeout(ACTION_SECONDS * 1000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
@@ -94,6 +83,21 @@ def watched(context: BrowserContext) -> Iterator[Page]:
 def run_to_its_end(page: Page) -> None:
     """Wait until the page's script is through; what takes long shows that it does."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=150_000)
+
+
+UNFOLDED = """
+(title) => [...document.querySelectorAll("details[open] > summary")].some((each) => each.innerText.includes(title))
+  && !document.getAnimations().some((each) => each.playState === "running" && each.effect.target?.closest("details"))
+"""
+
+
+def unfold(page: Page, title: str) -> None:
+    """Open the part of the page under ``title`` and wait until it stands still.
+
+    While it opens, what it holds moves on between the pressing and the letting go of a mouse button, and is not clicked.
+    """
+    page.locator("summary").filter(has_text=title).click()
+    page.wait_for_function(UNFOLDED, arg=title)
 
 
 def taken(page: Page, button: Locator) -> Download:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import list_runs
 from matrep_core.settings import TrainingSettings
-from tests.browser.serving import Served
+from tests.browser.serving import Served, unfold
 
 BOUNDS = {each.name: each.metadata["bound"] for each in fields(TrainingSettings) if "bound" in each.metadata}
 
@@ -19,7 +19,7 @@ def test_no_field_takes_a_value_outside_its_bound(page: Page, app: Served, small
     page.goto(f"{app.url}/train?data={dataset}")
     train = page.get_by_role("button", name="Train", exact=True)
     expect(train).to_be_visible()
-    page.get_by_text("All settings").click()
+    unfold(page, "All settings")
     field_of = page.get_by_test_id("stNumberInputField")
     expect(field_of.nth(len(BOUNDS) - 3)).to_be_visible()
     found = field_of.all()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 from matrep_core.formulas.octane import octane_path
-from tests.browser.serving import Served, run_to_its_end, taken
+from tests.browser.serving import Served, run_to_its_end, taken, unfold
 
 SHAMPOO = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "shampoo"
 HOSTILE = "PEG-8 *dist* <img src=x onerror=alert(1)>"
@@ -29,7 +29,7 @@ def open_data(page: Page, app: Served, address: str = "/data") -> None:
     expect(page.get_by_text("Add a data set")).to_be_visible()
     # The panel shows a moment after its frame: asking for its visibility would close it where it was about to open.
     if page.locator("details").filter(has_text="Add a data set").first.get_attribute("open") is None:
-        page.get_by_text("Add a data set").click()
+        unfold(page, "Add a data set")
     expect(panel).to_be_visible()
 
 
@@ -81,7 +81,7 @@ def test_an_upload_is_read_kept_in_the_address_and_seen(page: Page, app: Served)
     for tab in ("Use of materials", "Materials", "Formulas", "Properties"):
         page.get_by_role("tab", name=tab, exact=True).click()
     expect(page.get_by_test_id("stVegaLiteChart").filter(visible=True)).to_have_count(1)
-    page.get_by_text("How it was read").click()
+    unfold(page, "How it was read")
     decision = "• formulas.csv: 3 rows; UTF-8, comma between cells, numbers without decimals."
     expect(page.get_by_text(decision)).to_be_visible()
 
@@ -120,7 +120,7 @@ def test_a_formula_set_that_needs_a_filler_is_completed_when_chosen(page: Page, 
         payload("short.csv", "formula_id,material,amount\nF1,A,40\n"),
         payload("p.csv", PROPERTIES.replace("F2", "F1")),
     )
-    page.get_by_text("How to read them").click()
+    unfold(page, "How to read them")
     page.get_by_text("complete those below 100 with a material").click()
     page.get_by_label("Material that completes them").fill("Water")
     page.keyboard.press("Tab")

@@ -25,7 +25,7 @@ from matrep_core.similarity.groups import group_neighbours
 from matrep_core.training import fit, prepare
 from matrep_core.views.clustering import kmeans
 from matrep_core.views.neighbours import shared_formulas
-from tests.browser.serving import Served, run_to_its_end, taken
+from tests.browser.serving import Served, run_to_its_end, taken, unfold
 
 HOSTILE = (
     '=HYPERLINK("http://example.org","x")',
@@ -311,7 +311,7 @@ def test_a_row_of_the_clusters_selects_them_on_the_map_and_fills_the_basket(page
     put = page.get_by_role("button", name=f"Put the {size:,} selected into the basket")
     expect(put).to_be_visible()
     put.click()
-    page.get_by_text(f"Basket ({size:,})").click()
+    unfold(page, f"Basket ({size:,})")
     expect(page.get_by_role("button", name="Empty the basket")).to_be_visible()
     file = taken(page, page.locator(".st-key-basket-csv").get_by_role("button"))
     rows = list(csv.reader(io.StringIO(file.path().read_bytes().decode("utf-8-sig"), newline="")))[1:]
@@ -353,7 +353,7 @@ def test_a_selection_and_the_basket_come_back_by_the_address_unless_they_are_lon
     expect(page.locator(".matrep")).to_have_attribute("data-selected", " ".join(chosen))
     expect(page.get_by_text("Basket (3)")).to_be_visible()
     page.get_by_role("button", name="Put the 3 selected into the basket").click()
-    page.get_by_text("Basket (3)").click()
+    unfold(page, "Basket (3)")
     page.get_by_role("button", name="Empty the basket").click()
     expect(page).not_to_have_url(re.compile("basket="))
     page.locator("[class*='st-key-card-of-cluster']").first.get_by_role("button", name="On the map").click()

@@ -26,7 +26,7 @@ from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
 from matrep_core.training import fit, prepare
 from matrep_ui.page import PAGES
-from tests.browser.serving import Served, run_to_its_end, taken, watched_page
+from tests.browser.serving import Served, run_to_its_end, taken, unfold, watched_page
 
 HIT = "window.__hit&&window.__hit"
 PAYLOADS = (
@@ -178,7 +178,7 @@ def test_uploads_with_hostile_names_are_shown_and_never_used(guarded, app: Serve
     page.goto(f"{app.url}/data")
     settled(page, "Data")
     if page.locator("details").filter(has_text="Add a data set").first.get_attribute("open") is None:
-        page.get_by_text("Add a data set").click()
+        unfold(page, "Add a data set")
     names = ["../../outside.csv", "/etc/outside.csv", f"<img src=x onerror={HIT}(60)>.csv", "a\\..\\outside.csv", "=1+1.csv", "[x](http://evil.example/61).csv"]
     files = [{"name": name, "mimeType": "text/csv", "buffer": b"formula_id,material,amount\nF1,A,-1\n"} for name in names]
     page.locator("input[type=file]").first.set_input_files(files)

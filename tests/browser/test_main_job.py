@@ -12,7 +12,7 @@ from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, list_runs, open_run
 from matrep_core.similarity.evidence import similarity_of
 from matrep_ui.charts import measured
-from tests.browser.serving import ROOT, Served, running, taken, watched_page
+from tests.browser.serving import ROOT, Served, running, taken, unfold, watched_page
 from tests.browser.test_data_page import open_data, upload
 from tests.browser.test_explore_pages import address_of, download, search
 
@@ -100,7 +100,7 @@ def test_an_exported_run_is_loaded_again(page: Page, app: Served, small_cosmetic
     download = taken(page, page.get_by_role("button", name="Download", exact=True))
     path = tmp_path / "run.zip"
     path.write_bytes(Path(download.path()).read_bytes())
-    page.get_by_text("Load an exported run").click()
+    unfold(page, "Load an exported run")
     page.locator("input[type=file]").last.set_input_files(path)
     page.get_by_role("button", name="Load", exact=True).click()
     expect(page).to_have_url(re.compile(r"run=made-here-[0-9a-f]{4}"))
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_run_is_refused_in_a_sentence(page: Page, app: Served,
     bad = tmp_path / "run.zip"
     bad.write_bytes(b"PK\x03\x04 nothing")
     page.goto(f"{app.url}/train")
-    page.get_by_text("Load an exported run").click()
+    unfold(page, "Load an exported run")
     page.locator("input[type=file]").last.set_input_files(bad)
     page.get_by_role("button", name="Load", exact=True).click()
     expect(page.get_by_text("Choose a zip that MatRep exported.")).to_be_visible()
@@ -124,7 +124,7 @@ def test_a_training_outlives_its_server(chromium: Browser, tmp_path: Path, small
     dataset = save_dataset(small_cosmetics, ("generated",), tmp_path / "artifacts")
     with running(ROOT / "app.py", tmp_path) as served, watched_page(chromium) as page:
         page.goto(f"{served.url}/train?data={dataset}")
-        page.get_by_text("All settings").click()
+        unfold(page, "All settings")
         for label, value in (("Steps", "5000000"), ("Fold models", "0"), ("Validation share", "0")):
             field = page.get_by_role("spinbutton", name=re.compile(f"^{label}"))
             field.fill(value)
