@@ -29,7 +29,6 @@ from threading import Event, Thread
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import MatRepError, NotReached, RunBroken, SettingRefused
 from matrep_core.evaluation.baselines import baseline_predictions
@@ -38,6 +37,7 @@ from matrep_core.formulas.storage import read_formula_set
 from matrep_core.model.engine import load_compiled
 from matrep_core.runs.files import held_lock, sync_folder
 from matrep_core.runs.store import Run, replace_folder
+from matrep_core.threads import keep_to_one_thread
 from matrep_core.training import busy_sentence, fit
 
 _ADDRESS = re.compile(r"(tcp|tls)://[A-Za-z0-9.:\[\]_-]+:\d{1,5}")
@@ -260,7 +260,7 @@ def _do(task: Training | Tuning, data: np.ndarray, asked: str, made_of: str) -> 
     from distributed import get_client, get_worker
     from joblib import parallel_config
 
-    _one_thread()
+    _made_ready()
     if made_of != _made_of():
         return Came(task.name, "failed: a worker has another version of MatRep or its packages; install the same ones there.")
     shared = SharedEvent(asked, client=get_client())
@@ -274,10 +274,10 @@ def _do(task: Training | Tuning, data: np.ndarray, asked: str, made_of: str) -> 
 
 
 @cache
-def _one_thread() -> threadpool_limits:
-    """One thread for the linear algebra of the whole process, from its first task on: more would change the bits."""
+def _made_ready() -> None:
+    """The whole process, from its first task on: one thread for the linear algebra, since more would change the bits."""
     load_compiled()
-    return threadpool_limits(1)
+    keep_to_one_thread()
 
 
 def _train(task: Training, path: Path, asked: Any) -> Came:

@@ -27,7 +27,6 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from matrep_core import cluster
 from matrep_core.errors import MatRepError, NotThere, RunBroken, SettingRefused
@@ -41,7 +40,7 @@ from matrep_core.publishing import publish_quietly
 from matrep_core.runs.files import held_lock, read_json, take_lock, turn, write_json
 from matrep_core.runs.store import Run, Status
 from matrep_core.settings import TrainingSettings
-from matrep_core.threads import ONE_THREAD
+from matrep_core.threads import ONE_THREAD, one_thread
 from matrep_core.training import fit, prepare
 
 ENTRIES = (2, 4, 6, 10, 20, 50, 100)  # the research's own
@@ -160,9 +159,7 @@ def _many(tasks: Sequence[Callable[[], None]], workers: int, stop: Event) -> Non
             faults.append(fault)
             stop.set()
 
-    # ``fit`` limits the threads of the linear algebra too, but puts the old number back at its end; the number is
-    # one for the whole process, so that it must be 1 for as long as any of them trains.
-    with threadpool_limits(1):
+    with one_thread():
         try:
             Parallel(workers, backend="threading", batch_size=1, pre_dispatch="all")(delayed(safely)(task) for task in tasks)
         except BaseException:  # an interrupt

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import MatRepError, RunBroken, SettingRefused, TrainingStopped
 from matrep_core.formulas.schema import FormulaSet, observations
@@ -35,6 +34,7 @@ from matrep_core.runs.metrics import MetricsWriter
 from matrep_core.runs.store import Run, Status, create_run, replace_folder, write_status
 from matrep_core.sampling import at_most, generator
 from matrep_core.settings import TrainingSettings
+from matrep_core.threads import one_thread
 
 CURVES = {"train": ("train", "validation"), "eval": ("eval",)}
 CURVE_ROWS = 512  # the curves of large parts are drawn from a fixed sample of this many measurements
@@ -113,7 +113,7 @@ def fit(
                 if not mine:
                     return _end(run, before, "stopped", "Stopped while it waited. Resume it to go on.")
                 training = _Training(run, before, engine, device, report, workers or os.cpu_count() or 1)
-                with threadpool_limits(1):  # small products are slower on two threads, and far slower on a busy machine
+                with one_thread():  # small products are slower on two threads, and far slower on a busy machine
                     return training.to_the_end()
         except MatRepError as error:
             _end(run, before, "failed", str(error))

@@ -56,6 +56,7 @@ class Cluster:
 
 def _started(kind: str, words: list[str], folder: Path, source: Path = PROJECT) -> subprocess.Popen[bytes]:
     environment = {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "1", "HOME": str(folder), "TMPDIR": str(folder), "PATH": os.environ["PATH"]}
+    environment |= {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}  # another kernel has other last bits
     with (folder / f"{kind}.log").open("wb") as log:
         return subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{kind}", *words], cwd=folder, stdout=log, stderr=log, env=environment)
 

@@ -63,9 +63,9 @@ def readable(path):
     return run
 
 started = trained = unreadable = other_ends = 0
-while started < kills // 3:  # starting
+while started < kills // 3:  # starting; later and later kills, since a fork may start more slowly
     path = root / "runs" / f"start-{started}"
-    killed(lambda: training.prepare(path, data, chosen()), 1.5 * starting)
+    killed(lambda: training.prepare(path, data, chosen()), (1.5 + started / 4) * starting)
     started += 1
     if path.exists():
         try:

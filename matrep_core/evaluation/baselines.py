@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix, hstack
-from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import SettingRefused
 from matrep_core.formulas.schema import FormulaSet, Observations
 from matrep_core.model.problem import TargetScale
 from matrep_core.sampling import at_most
+from matrep_core.threads import one_thread
 from matrep_core.views.cache import cache_path, content_key, read_cached, write_cached
 
 VERSION = 1  # of what a fit means; a new number makes cached predictions be computed again
@@ -49,7 +49,7 @@ class Baseline:
 
     def predict(self, amounts: csr_array, conditions: np.ndarray) -> np.ndarray:
         """(R,) predictions on the target's scale for amounts (R, M) in weight-% and conditions (R, C)."""
-        with threadpool_limits(1):
+        with one_thread():
             return np.asarray(self.estimator.predict(_joined(amounts, conditions)), np.float64)
 
 
@@ -94,7 +94,7 @@ def fit_baseline(
         pipeline, grid, n_iter=min(method.tries, len(ParameterGrid(grid))), scoring=_score, random_state=seed, refit=False, error_score="raise",
         cv=GroupKFold(folds, shuffle=True, random_state=seed),
     )  # fmt: skip
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # solvers that stop at their last iteration: their error is measured anyhow
         search.fit(inputs[tuned], target[tuned], groups=groups[tuned])
         fitted = _sample(len(target), method.rows, rng)

@@ -7,6 +7,7 @@ import numpy as np
 from matrep_core.errors import SettingRefused
 from matrep_core.limits import Bound
 from matrep_core.sampling import at_most
+from matrep_core.threads import one_thread
 
 NO_CLUSTER = -1
 CLUSTERS = Bound(2, 50)
@@ -32,9 +33,8 @@ def kmeans(vectors: np.ndarray, trained: np.ndarray, clusters: int, seed: int = 
 
 def _kmeans_labels(points: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # several threads add centres up in any order
+    with one_thread():  # several threads add centres up in any order
         return KMeans(clusters, n_init=4, random_state=seed).fit_predict(points)
 
 
@@ -48,13 +48,12 @@ def kmeans_from(vectors: np.ndarray, trained: np.ndarray, before: np.ndarray, la
 
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     members = np.flatnonzero(trained)
     groups = [labels == number for number in range(labels.max() + 1)]
     centres = np.array([before[group if group.any() else trained].mean(axis=0) for group in groups])
     found = np.full(len(trained), NO_CLUSTER, dtype=np.int64)
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer places than clusters, as where all start at one
         found[members] = KMeans(len(centres), init=centres, n_init=1).fit_predict(vectors[members])
     return found

@@ -13,6 +13,7 @@ import numpy as np
 
 from matrep_core.errors import SettingRefused
 from matrep_core.sampling import at_most
+from matrep_core.threads import one_thread
 from matrep_core.views.film import Film, quantised
 from matrep_core.views.projection import UMAP_LEAST, umap
 from matrep_core.views.trajectory import Trajectory
@@ -34,7 +35,6 @@ def umap_over_frames(
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
-    from threadpoolctl import threadpool_limits
 
     members = np.flatnonzero(way.trained)
     if len(members) < UMAP_LEAST:
@@ -52,7 +52,7 @@ def umap_over_frames(
         hidden_layer_sizes=_WIDTHS, activation="tanh", batch_size=min(128, len(members)), learning_rate_init=2e-3,
         max_iter=_PASSES, tol=0.0, n_iter_no_change=_PASSES, random_state=seed,
     )  # fmt: skip
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of passes is fixed, as meant
         network.fit((last - mean) / spread, layout / radius)
         misses = network.predict((last - mean) / spread) - layout / radius

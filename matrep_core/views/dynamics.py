@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from matrep_core.threads import one_thread
 from matrep_core.views.trajectory import Trajectory
 
 NEAREST = 10
@@ -58,7 +58,7 @@ def course(way: Trajectory) -> Course:
     """How the trained materials move and spread, frame by frame."""
     away, moved, share = np.zeros((3, len(way)))
     first = before = _trained_vectors(way, 0)
-    with threadpool_limits(1):  # products this small are slower on two threads, and far slower on a busy machine
+    with one_thread():  # products this small are slower on two threads, and far slower on a busy machine
         for frame in range(len(way)):
             now = _trained_vectors(way, frame)
             away[frame], moved[frame] = _root_mean_square(now - first), _root_mean_square(now - before)

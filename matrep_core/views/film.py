@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from matrep_core.runs.frames import LEVELS
+from matrep_core.threads import one_thread
 from matrep_core.views.alignment import Alignment
 from matrep_core.views.projection import PcaBasis
 from matrep_core.views.trajectory import Trajectory
@@ -54,7 +54,7 @@ def pca_film(way: Trajectory, basis: PcaBasis) -> Film:
     axes = basis.apply(np.zeros((1, len(basis.mean)))).axes
     directions = basis.directions.astype(np.float32)
     shift = (basis.mean @ basis.directions).astype(np.float32)
-    with threadpool_limits(1):  # products this small are slower on two threads, and far slower on a busy machine
+    with one_thread():  # products this small are slower on two threads, and far slower on a busy machine
         frames = [
             codes.astype(np.float32) @ directions * np.float32(scale) - shift
             for codes, scale in zip(way.codes, way.scales)

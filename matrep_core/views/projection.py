@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from matrep_core.errors import SettingRefused
 from matrep_core.sampling import at_most
+from matrep_core.threads import one_thread
 from matrep_core.views.neighbours import all_neighbours
 
 UMAP_NEIGHBOURS = 15
@@ -76,7 +76,7 @@ def pca_basis(vectors: np.ndarray, dimensions: int, trained: np.ndarray | None =
         points = points[trained]
     mean = points.mean(axis=0)
     centred = points - mean
-    with threadpool_limits(1):  # a product this small is slower on two threads, and far slower on a busy machine
+    with one_thread():  # a product this small is slower on two threads, and far slower on a busy machine
         values, directions = np.linalg.eigh(centred.T @ centred)  # N × N: cheap however many materials
     values, directions = np.clip(values[::-1], 0, None), directions[:, ::-1][:, :dimensions]
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(dimensions)]
