@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from matrep_core.threads import one_thread
+
 SETS = ("--sets", {"type": Path, "metavar": "DIR", "help": "folders of real data, each below DIR"})
 WORKERS = ("--workers", {"type": int, "default": 2, "metavar": "N", "help": "how many runs train at once"})
 
@@ -79,12 +81,10 @@ def main() -> None:
         _measure(module, function, given)
         return
 
-    import scipy.linalg.cython_blas  # noqa: F401  loaded first, so that the limit reaches it
     import torch
-    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
-    with threadpool_limits(1):
+    with one_thread():
         _measure(module, function, given)
 
 

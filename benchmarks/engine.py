@@ -30,6 +30,7 @@ from matrep_core.runs.frames import FrameWriter, frame_steps
 from matrep_core.runs.store import Run
 from matrep_core.settings import TrainingSettings, from_recipe
 from matrep_core.study import ENTRIES, fit_many
+from matrep_core.threads import keep_to_one_thread
 from matrep_core.training import build_engine, fit, pace_of, prepare
 
 SEED = 101
@@ -294,10 +295,7 @@ def growth(settings: TrainingSettings, sizes: Sizes) -> None:
 
 
 def _grown(settings: TrainingSettings, sizes: Sizes, factor: int) -> tuple[dict[int, float], float, float, float]:
-    import scipy.linalg.cython_blas  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    keep_to_one_thread()
     data = generate_cosmetics(seed=SEED, formulas=factor * sizes.formulas, materials=sizes.materials).data
     parts = np.full(len(data.formula_ids), "train", dtype=object)
     settings = replace(settings, steps=100_000)

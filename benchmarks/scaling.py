@@ -24,6 +24,7 @@ from matrep_core.formulas.schema import observations
 from matrep_core.model.problem import build_problem
 from matrep_core.runs.store import Run, runs_folder
 from matrep_core.settings import from_recipe
+from matrep_core.threads import keep_to_one_thread
 from matrep_core.training import fit, prepare
 from matrep_core.views.neighbours import Points
 from matrep_core.views.projection import pca_basis, umap
@@ -54,10 +55,7 @@ def _size_on_disk(folder: Path) -> float:
 
 def _core(formulas: int, materials: int, steps: int, root: Path) -> Costs:
     """What the core costs at one size; leaves the run behind as ``scaled`` below ``root``."""
-    import scipy.linalg.cython_blas  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    keep_to_one_thread()
     data = generate_cosmetics(seed=SEED, formulas=formulas, materials=materials).data
     settings = from_recipe("default", property=PROPERTY, seed=SEED, members=0, blend="no", validation_share=0.0, steps=steps, frames=32)
     parts = np.full(formulas, "train", dtype=object)

@@ -34,7 +34,6 @@ from matrep_core.errors import MatRepError, NotReached, RunBroken, SettingRefuse
 from matrep_core.evaluation.baselines import baseline_predictions
 from matrep_core.formulas.schema import observations
 from matrep_core.formulas.storage import read_formula_set
-from matrep_core.model.engine import load_compiled
 from matrep_core.runs.files import held_lock, sync_folder
 from matrep_core.runs.store import Run, replace_folder
 from matrep_core.threads import keep_to_one_thread
@@ -260,7 +259,7 @@ def _do(task: Training | Tuning, data: np.ndarray, asked: str, made_of: str) -> 
     from distributed import get_client, get_worker
     from joblib import parallel_config
 
-    _made_ready()
+    keep_to_one_thread()  # more would change the bits
     if made_of != _made_of():
         return Came(task.name, "failed: a worker has another version of MatRep or its packages; install the same ones there.")
     shared = SharedEvent(asked, client=get_client())
@@ -271,13 +270,6 @@ def _do(task: Training | Tuning, data: np.ndarray, asked: str, made_of: str) -> 
         with zipfile.ZipFile(io.BytesIO(data.tobytes())) as archive:
             archive.extractall(path / "data")
         return _train(task, path, shared) if isinstance(task, Training) else _tune(task, path)
-
-
-@cache
-def _made_ready() -> None:
-    """The whole process, from its first task on: one thread for the linear algebra, since more would change the bits."""
-    load_compiled()
-    keep_to_one_thread()
 
 
 def _train(task: Training, path: Path, asked: Any) -> Came:

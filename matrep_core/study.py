@@ -35,7 +35,7 @@ from matrep_core.evaluation.results import Job, Plan, Study, list_studies, open_
 from matrep_core.formulas.schema import FormulaSet, observations
 from matrep_core.formulas.storage import content_hash, write_formula_set
 from matrep_core.limits import Bound
-from matrep_core.model.engine import check_device, load_compiled, named_engine
+from matrep_core.model.engine import check_device, named_engine
 from matrep_core.publishing import publish_quietly
 from matrep_core.runs.files import held_lock, read_json, take_lock, turn, write_json
 from matrep_core.runs.store import Run, Status
@@ -148,7 +148,6 @@ def _many(tasks: Sequence[Callable[[], None]], workers: int, stop: Event) -> Non
     from joblib import Parallel, delayed
 
     workers = Bound(1, 64).check("workers", workers)
-    load_compiled()
     faults: list[Exception] = []
 
     def safely(task: Callable[[], None]) -> None:

@@ -11,14 +11,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
 
 from threadpoolctl import threadpool_limits
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # an environment for processes
-
-_lock = Lock()
-_inside: list[threadpool_limits] = []  # of all threads of the process; the first one knows the number from before
 
 
 @cache
@@ -30,22 +26,13 @@ def keep_to_one_thread() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold the linear algebra of this process to one thread until the last of all that are inside leaves.
+    """Hold the linear algebra of this process to one thread.
 
-    Its number of threads is one for the whole process: whoever puts the old one back at the end of his own work changes
-    the results of those still at work in other threads. (OpenMP's is each thread's own.) A limit reaches only libraries
-    that are loaded, so scipy's own copy is loaded before.
+    The limit reaches only libraries that are loaded, and inside it no other thread of the process can change it: scipy's
+    own copy, first loaded by one of several at work, would keep its threads, and so the last bits would depend on how
+    many are at work. It is loaded before.
     """
     import scipy.linalg.cython_blas  # noqa: F401
 
-    with threadpool_limits(1, user_api="openmp"):
-        with _lock:
-            _inside.append(threadpool_limits(1, user_api="blas"))
-        try:
-            yield
-        finally:
-            with _lock:
-                first = _inside[0]
-                _inside.pop()
-                if not _inside:
-                    first.restore_original_limits()
+    with threadpool_limits(1):
+        yield

@@ -64,18 +64,11 @@ def _table(look: Look, cards: Sequence[Card], effect_name: str, counts: np.ndarr
     downloads(table, f"clusters-{look.run.id}", key="clusters")
 
 
-def _key(name: str, touched: list[int]) -> str:
+def _key(of: str, touched: list[int]) -> str:
     """The key of the table: a new one where the map chose other rows than the table shows, so that it starts with those."""
-    known = st.session_state.setdefault("rows of clusters", {})
-    number = known.get(name, 0)
-    key = fresh_key("cards", f"{name} {number}")
+    key = fresh_key("cards", of)
     there = st.session_state.get(key)
-    if there is not None and sorted(there.selection.rows) != touched:
-        number += 1
-        known.clear()
-        known[name] = number
-        key = fresh_key("cards", f"{name} {number}")
-    return key
+    return key if there is None or sorted(there.selection.rows) == touched else fresh_key("cards", of, anew=True)
 
 
 def _codes(clusters: Iterable[int]) -> list[str]:

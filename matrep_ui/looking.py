@@ -42,6 +42,11 @@ class Look:
     ranks: Similarity | None = None
 
 
+def _named(run: Run) -> str:
+    """Tells a run from every other, also from a later one in the same folder."""
+    return str(run.path) + run.created
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _facts(_run: Run, key: str) -> pd.DataFrame:
     """One table for all steps and sessions: nothing in it depends on a step, and nobody writes into it."""
@@ -50,7 +55,7 @@ def _facts(_run: Run, key: str) -> pd.DataFrame:
 
 def look_at(run: Run, step: int) -> Look:
     """The materials of ``run`` at ``step``, which must be the kept step or that of a frame."""
-    facts = _facts(run, str(run.path) + run.created)
+    facts = _facts(run, _named(run))
     if step == run.kept_step:
         vectors = run.vectors()
     else:
@@ -78,10 +83,15 @@ def as_evidence(look: Look) -> Look:
     return replace(look, facts=facts, trained=look.ranks.support > 0, key=f"{look.key} {look.evidence}")
 
 
-def material_labels(facts: pd.DataFrame) -> dict[str, str]:
-    """Of each code ``CODE · INCI name``, as lists show it; made for all at once, since a list asks for thousands."""
-    pairs = zip(facts["material"].tolist(), facts["inci"].tolist(), strict=True)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _labels(_run: Run, key: str) -> dict[str, str]:
+    pairs = zip(_run.data.materials, info_texts(_run.data, "inci").tolist(), strict=True)
     return {code: f"{code} · {inci}" if inci and inci != code else code for code, inci in pairs}
+
+
+def material_labels(run: Run) -> dict[str, str]:
+    """Of each code ``CODE · INCI name``, as lists show it; one for all lists, since each of them asks for thousands."""
+    return _labels(run, _named(run))
 
 
 def amount_range(low: float, high: float, unit: str = " weight-%") -> str:
@@ -125,7 +135,7 @@ def _finder(_data: FormulaSet, key: str) -> Finder:
 
 def finder(run: Run) -> Finder:
     """The index of the names of the run's materials."""
-    return _finder(run.data, str(run.path) + run.created)
+    return _finder(run.data, _named(run))
 
 
 def spaces(run: Run) -> dict[str, str]:

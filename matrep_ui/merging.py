@@ -83,7 +83,7 @@ def _show_unprovable(found: Proposal) -> None:
 def _chosen_groups(bench: Bench, found: Proposal) -> dict[str, tuple[str, ...]]:
     """The ticked groups as they were edited: the code most used takes the others in."""
     index, support = bench.data.material_index, bench.data.support
-    label = material_labels(bench.facts).__getitem__
+    label = material_labels(bench.run).__getitem__
     taken: list[list[str]] = []
     for number, group in enumerate(found.groups, 1):
         with st.container(border=True):

@@ -173,14 +173,14 @@ def widget_to_url(name: str, key: str, *drop: str) -> None:
     to_url(**{name: st.session_state[key]}, **dict.fromkeys(drop))
 
 
-def fresh_key(name: str, of: str) -> str:
-    """The key of a widget that starts anew whenever ``of`` changes.
+def fresh_key(name: str, of: object, *, anew: bool = False) -> str:
+    """The key of a widget that starts anew whenever ``of`` changes, and now where ``anew``.
 
     Keys take turns, since Streamlit keeps something of every key that a session has ever had, for as long as it lasts;
     by the time that one comes round again, it has forgotten what was chosen under it.
     """
     seen, turn = st.session_state.get(f"fresh {name}", (of, 0))
-    turn = (turn + (seen != of)) % TURNS
+    turn = (turn + (anew or seen != of)) % TURNS
     st.session_state[f"fresh {name}"] = (of, turn)
     return f"{name} {turn}"
 

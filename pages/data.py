@@ -22,7 +22,7 @@ from matrep_core.formulas.workbook import SHEETS
 from matrep_core.runs.store import artifacts_root
 from matrep_core.views.export import spreadsheet_csv
 from matrep_ui.datasets import counts, opened, see
-from matrep_ui.page import from_url, link, plain, show_errors, start_page, to_url, url_selectbox
+from matrep_ui.page import fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
 CHOICES = {
     "encoding": {"auto": "found from the file", **ENCODINGS},
@@ -146,10 +146,10 @@ def wide_options(files: Sequence[UploadedFile], options: ReadingOptions, key: tu
     st.info("This is a wide table: a row is a formula. Say which columns are not materials.", icon=":material/table:")
     left, middle, right = st.columns(3)
     ids = left.selectbox(
-        "Formula ids", columns, index=None, key=f"ids {key}", placeholder="found by its name, or the first"
+        "Formula ids", columns, index=None, key=fresh_key("ids", key), placeholder="found by its name, or the first"
     )
-    properties = middle.multiselect("Properties", columns, key=f"properties {key}", placeholder="measured values")
-    conditions = right.multiselect("Conditions", columns, key=f"conditions {key}", placeholder="none")
+    properties = middle.multiselect("Properties", columns, key=fresh_key("properties", key), placeholder="measured values")
+    conditions = right.multiselect("Conditions", columns, key=fresh_key("conditions", key), placeholder="none")
     return replace(
         options, formula_id_column=ids or "", property_columns=tuple(properties), condition_columns=tuple(conditions)
     )  # fmt: skip

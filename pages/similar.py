@@ -44,7 +44,7 @@ def found_material(look: Look) -> None:
     hits = finder(look.run).search(text, 8)
     if not hits:
         st.caption("Nothing is written like that. Try a part of the name, or look in the list beside.")
-    labels = material_labels(look.facts)
+    labels = material_labels(look.run)
     with st.container(horizontal=True):
         for number, hit in enumerate(hits):
             code = look.run.data.materials[hit.index]
@@ -56,7 +56,7 @@ def found_material(look: Look) -> None:
 def choose_material(look: Look) -> int | None:
     """The index of the material that the address names; shown as a selectbox of codes and INCI names."""
     index = look.run.data.material_index
-    chosen = url_selectbox("Material", look.run.data.materials, "material", show=material_labels(look.facts).__getitem__)
+    chosen = url_selectbox("Material", look.run.data.materials, "material", show=material_labels(look.run).__getitem__)
     wanted = from_url("material")
     if chosen is None and wanted is not None:
         raise NotThere(f"There is no material {wanted[:80]!r} in this run. Choose one from the list.")
@@ -320,7 +320,7 @@ def show_way(look: Look, ranks: Similarity, query: int) -> None:
     index = look.run.data.material_index
     end = st.selectbox(
         "Way to", look.run.data.materials, index=None, key="way to", placeholder="Type to search",
-        format_func=material_labels(look.facts).__getitem__,
+        format_func=material_labels(look.run).__getitem__,
     )  # fmt: skip
     if end is None:
         st.caption("Choose a second material: the steps between the two appear here, each to a near material.")

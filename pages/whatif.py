@@ -50,7 +50,7 @@ def choose_formula(bench: Bench) -> tuple[np.ndarray, int | None, str]:
 def choose_old(bench: Bench, before: np.ndarray) -> str:
     """The material of the formula that is to go."""
     held = bench.held(before)
-    index, labels = bench.data.material_index, material_labels(bench.facts)
+    index, labels = bench.data.material_index, material_labels(bench.run)
     smaller = held[1] if len(held) > 1 else held[0]
     chosen = url_selectbox(
         "Material to replace", held, "old", default=smaller, drop=["new"],
@@ -145,7 +145,7 @@ def show_swap(bench: Bench, found: Swap, name: str, title: str) -> None:
 def everywhere(bench: Bench) -> None:
     """One material replaced in every formula; those that break first, first."""
     left, right = st.columns(2)
-    label = material_labels(bench.facts).__getitem__
+    label = material_labels(bench.run).__getitem__
     with left:
         old = url_selectbox("Replace", bench.data.materials, "old", show=label)
     with right:
@@ -197,7 +197,7 @@ def show_cliffs(bench: Bench) -> None:
 def choose_goal(bench: Bench, before: np.ndarray, values: dict[str, tuple[float, float]]) -> Goal:
     """What may change, and within which amounts and which cost."""
     materials = bench.data.materials
-    label = material_labels(bench.facts).__getitem__
+    label = material_labels(bench.run).__getitem__
     with st.expander("What may change", icon=":material/filter_alt:"):
         first, second = st.columns(2)
         changes = int(first.number_input(

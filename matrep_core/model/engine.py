@@ -66,12 +66,6 @@ def named_engine(name: str, device: str = "auto") -> str:
     return name
 
 
-def load_compiled() -> None:
-    """Load the compiled steps, where numba is, before threads are limited: a limit reaches only libraries that are loaded."""
-    if find_spec("numba"):
-        import matrep_core.model.fast  # noqa: F401
-
-
 def check_device(device: str) -> None:
     """Raises SettingRefused for cuda where there is no GPU that torch can use."""
     if device == "cuda":
