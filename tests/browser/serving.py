@@ -81,8 +81,9 @@ def watched(context: BrowserContext) -> Iterator[Page]:
 
 
 def run_to_its_end(page: Page) -> None:
-    """Wait until the page's script is through; what takes long shows that it does."""
+    """Wait until the page's script is through and all that it sent is drawn; what takes long shows that it does."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=150_000)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # stands for what the browser still loads the code of
 
 
 UNFOLDED = """
