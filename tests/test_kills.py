@@ -140,6 +140,36 @@ def test_a_hundred_kills_leave_every_run_readable_and_its_end_the_same(tmp_path:
     assert not re.search(r"^0 runs were begun", done.stderr, re.MULTILINE)
 
 
+AGAIN = """
+import os, random, signal, sys, time
+from pathlib import Path
+import numpy as np
+from matrep_core.runs.checkpoint import commit_checkpoint, latest_checkpoint
+run, random, lost = Path(sys.argv[1]), random.Random(0), 0
+tensors = {f"tensor {number}": np.full(20_000, number) for number in range(4)}
+commit_checkpoint(run, 7, tensors, {})
+for _ in range(100):
+    child = os.fork()
+    if not child:
+        while True:
+            commit_checkpoint(run, 7, tensors, {})
+    time.sleep(random.uniform(0.002, 0.03))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    try:
+        lost += latest_checkpoint(run).step != 7
+    except Exception as error:
+        lost += 1
+        print(error, file=sys.stderr)
+print(lost)
+"""
+
+
+def test_a_kill_while_the_same_step_is_committed_again_leaves_a_checkpoint(tmp_path: Path) -> None:
+    done = alone(AGAIN, str(tmp_path))
+    assert done.stdout.strip() == "0", done.stderr
+
+
 # --- two writers --------------------------------------------------------------------------------------------
 
 RACER = """

@@ -43,8 +43,8 @@ def commit_checkpoint(run: Path, step: int, tensors: Mapping[str, np.ndarray], f
     temporary = run / f".step-{step:09d}.{os.getpid()}"
     try:
         write_sealed(temporary, tensors, {"step": step, **facts})
-        if final.exists():
-            shutil.rmtree(final)
+        if final.exists():  # a resumed training that ends at the step that it began with
+            os.rename(final, run / f".step-{step:09d}.{os.getpid()}.before")  # whole until the new one has its place
         os.rename(temporary, final)
         sync_folder(run)
     except OSError as error:
@@ -61,14 +61,18 @@ def commit_checkpoint(run: Path, step: int, tensors: Mapping[str, np.ndarray], f
 
 
 def latest_checkpoint(run: Path) -> Checkpoint | None:
-    """The newest checkpoint that passes its own check, None where there is none; raises RunBroken where all fail."""
+    """The newest checkpoint that passes its own check, None where there is none; raises RunBroken where all fail.
+
+    Those that a kill left under a name of the commit count where no other is whole: each carries its own check.
+    """
     problem: RunBroken | None = None
-    for folder in sorted(run.glob("step-*"), reverse=True):
+    named = sorted(run.glob("step-*"), reverse=True)
+    for folder in [*named, *sorted(run.glob(".step-*"), reverse=True)]:
         try:
             tensors, facts = read_sealed(folder)
             return Checkpoint(int(facts.pop("step")), tensors, facts)
         except RunBroken as error:
-            problem = problem or error
+            problem = problem or (error if folder in named else None)
     if problem:
         raise problem
     return None
@@ -115,7 +119,7 @@ def read_sealed(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def committed_frames(run: Path) -> int:
     """How many frames the newest checkpoint counts; 0 where there is none, or where it is just being replaced."""
-    newest = max(run.glob("step-*"), default=None)
+    newest = max(run.glob("step-*"), default=max(run.glob(".step-*"), default=None))
     try:
         count = _read_manifest(newest)["facts"].get("frames") if newest else 0
     except RunBroken:
