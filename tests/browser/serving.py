@@ -67,6 +67,7 @@ def watched_page(browser: Browser, **context: object) -> Iterator[Page]:
 def watched(context: BrowserContext) -> Iterator[Page]:
     """A new page of ``context`` that must end without an uncaught error and without a shown traceback."""
     page = context.new_page()
+    page.add_init_script(LISTEN)
     page.set_default_timeout(ACTION_SECONDS * 1000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
@@ -80,10 +81,32 @@ def watched(context: BrowserContext) -> Iterator[Page]:
         page.close()
 
 
+# Counts on nothing but the socket: from a click to the first word of the server the page itself still says "notRunning".
+LISTEN = """
+window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", () => { window.heardAt = performance.now(); });
+  }
+  send(data) {
+    window.askedAt = performance.now();
+    super.send(data);
+  }
+};
+"""
+# What is asked without an answer, as that the page still lives, is waited for three seconds.
+AT_REST = """
+() => {
+  const [asked, heard, now] = [window.askedAt ?? 0, window.heardAt ?? 0, performance.now()];
+  return document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+    && !document.querySelector("[data-testid=stSkeleton]") && now - heard > 100 && (heard > asked || now - asked > 3000);
+}
+"""
+
+
 def run_to_its_end(page: Page) -> None:
-    """Wait until the page's script is through and all that it sent is drawn; what takes long shows that it does."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=150_000)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # stands for what the browser still loads the code of
+    """Wait until the server has answered what was asked, the page's script is through and all that it sent is drawn."""
+    page.wait_for_function(AT_REST, timeout=150_000)
 
 
 UNFOLDED = """

@@ -48,6 +48,7 @@ def choose(page: Page, label: str, what: str) -> None:
     expect(page.get_by_role("option").first).to_contain_text(what)
     box.press("Enter")
     box.press("Escape")
+    run_to_its_end(page)
 
 
 def test_a_substitution_from_the_question_to_the_exported_plan(page: Page, app: Served, shampoo: Run):
