@@ -58,7 +58,7 @@ def named_engine(name: str, device: str = "auto") -> str:
     if device not in DEVICES:
         raise SettingRefused("device", device, f"choose {', '.join(DEVICES)}.")
     if name == "auto":
-            return "fast" if find_spec("numba") and device != "cuda" else "reference"
+        return "fast" if find_spec("numba") and device != "cuda" else "reference"
     if name not in ("fast", "reference"):
         raise SettingRefused("engine", name, "choose auto, fast or reference.")
     if name == "fast" and device == "cuda":

@@ -24,6 +24,18 @@ ACTIVATIONS = {"identity": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, 
 LOSSES = {"huber": nn.functional.huber_loss, "absolute": nn.functional.l1_loss, "squared": nn.functional.mse_loss}
 
 
+def product(matrix: Tensor, dense: Tensor) -> Tensor:
+    """matrix (rows, columns; CSR) @ dense (columns, N), the same bits in every call.
+
+    cuSPARSE adds up in an order of the moment, and a training grows its last bits into another result; on a GPU each
+    row is therefore added up in its own order.
+    """
+    if not dense.is_cuda:
+        return matrix @ dense
+    terms = matrix.values().unsqueeze(1) * dense[matrix.col_indices()]  # (non-zeros, N)
+    return torch.segment_reduce(terms, "sum", offsets=matrix.crow_indices(), axis=0, initial=0)
+
+
 class SparseSum(torch.autograd.Function):
     """amounts (B, M; CSR) @ codes (M, N), with the transposed CSR product as its gradient.
 
@@ -33,12 +45,12 @@ class SparseSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, amounts: Tensor, transposed: Tensor, codes: Tensor) -> Tensor:
         ctx.save_for_backward(transposed)
-        return amounts @ codes  # (B, N)
+        return product(amounts, codes)  # (B, N)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:
         (transposed,) = ctx.saved_tensors
-        return None, None, transposed @ gradients[0]  # (M, N)
+        return None, None, product(transposed, gradients[0])  # (M, N)
 
 
 class MixtureRegressor(nn.Module):
