@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-
 from matrep_core.formulas.schema import observations
 from matrep_core.formulas.splits import split_formulas
 from matrep_core.model.activations import ACTIVATIONS, activate
 from matrep_core.model.predicting import regress
 from matrep_core.model.problem import Problem, build_problem
+from matrep_core.model.step import BLOCK
 from matrep_core.settings import TrainingSettings, from_recipe
 from matrep_core.model.engine import Engine, build_engine
 
 STEPS = 60
-
-
 
 
 def problem_of(data, settings: TrainingSettings) -> Problem:
@@ -120,6 +118,24 @@ def test_what_is_kept_predicts_as_the_engine_did(small_cosmetics):
     inputs = np.concatenate([amounts[rows] @ engine.vectors(STEPS), problem.conditions[rows]], axis=1)
     kept = regress(inputs, engine.regressor(), engine.layout, settings.hidden_activation)
     np.testing.assert_allclose(engine.predict(rows), kept, atol=1e-5)
+
+
+def test_a_batch_of_several_blocks_is_one_step_and_none_where_its_last_block_is_not_finite(small_cosmetics):
+    size = 2 * BLOCK + 50
+    settings = settings_with(batch_size=size)
+    problem = problem_of(small_cosmetics, settings)
+    *rows, bad = problem.rows("train")
+    problem.targets[bad] = np.inf
+    order = np.resize(rows, 20 * size)
+    engines = [build_engine(name, problem, settings) for name in ("fast", "reference")]
+    for engine in engines:
+        assert engine.train(np.append(order[: size - 1], bad), 0)[0] == 0
+        done, _, seen = engine.train(order, 0)
+        assert (done, seen) == (20, len(order))
+    fast, reference = engines
+    assert np.abs(reference.vectors(20) - build_engine("fast", problem, settings).vectors(0)).max() > 0.01
+    np.testing.assert_allclose(fast.vectors(20), reference.vectors(20), atol=2e-4)
+    np.testing.assert_allclose(fast.regressor(), reference.regressor(), atol=1e-3)
 
 
 def test_a_loss_that_is_not_finite_stops_before_its_step(small_cosmetics):

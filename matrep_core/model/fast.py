@@ -10,8 +10,6 @@ from matrep_core.model.layout import Layout
 from matrep_core.model.problem import Problem
 from matrep_core.settings import TrainingSettings
 
-_PREDICT_BLOCK = 256
-
 
 def padded(size: int, of: int = 8) -> int:
     """``size`` rounded up to whole vectors: no row ends in a remainder."""
@@ -65,11 +63,11 @@ class FastEngine:
 
     def _working_space(self, parameters: int) -> compiled.Room:
         s, layout, data = self._shape, self.layout, self._data
-        block = max(self._settings.batch_size, _PREDICT_BLOCK)
+        batch = max(self._settings.batch_size, compiled.BLOCK)
         longest = int(np.diff(data.indptr).max(initial=0))  # materials of a formula
-        nonzeros = block * longest
+        nonzeros = batch * longest
         slots = min(nonzeros, layout.materials)
-        rows = padded(block)
+        rows = padded(compiled.BLOCK)
 
         def room(*sizes: int) -> np.ndarray:
             return np.zeros(sizes, np.float32)
@@ -81,7 +79,7 @@ class FastEngine:
             slot=np.zeros(layout.materials, np.int32),
             stamp=np.zeros(layout.materials, np.int64),
             touched=np.zeros(slots, np.int32),
-            starts=np.zeros(block + 1, np.int64),
+            starts=np.zeros(batch + 1, np.int64),
             slots=np.zeros(nonzeros, np.int32),
             shares=room(nonzeros),
             mixtures=room(rows * s.inputs_row),
@@ -90,7 +88,8 @@ class FastEngine:
             deltas=room(2, rows, s.width_row),
             slope=room(rows),
             gradient=room(parameters),
-            panel=room(16 * padded(max(block, s.inputs_row, s.width_row))),
+            part=room(parameters),
+            panel=room(16 * padded(max(rows, s.inputs_row, s.width_row))),
             echo=np.zeros((4, compiled.LONGEST_ECHO + 1)),
         )
 

@@ -7,13 +7,15 @@ What makes it fast, with the mathematics of torch's AdamW unchanged:
   material occurs next (``echoes``, ``_catch_up``).
 - The codes of the batch's materials and their gradients are gathered into two small arrays, one slot a
   material, which stay in the innermost cache while all formulas of the batch read and write them.
+- A batch goes through the network in blocks of at most ``BLOCK`` formulas, whose layers stay in the cache; the
+  gradients of the blocks add up.
 - All arithmetic goes by eight numbers at once (``lanes``), the matrix products (``products``), tanh and
   sigmoid (``activations``) too.
 - A chunk of steps runs in one call without Python in between and without the interpreter's lock, so
   threads of one process can train several runs.
 
-Shapes in comments: M materials, N entries, C conditions, R measurements, B batch, H width, L layers. N', H', I'
-and B' are N, H, N + C and B with their padding (``Shape``). All float arrays are flat or contiguous.
+Shapes in comments: M materials, N entries, C conditions, R measurements, B batch, K block, H width, L layers. N', H',
+I' and K' are N, H, N + C and K with their padding (``Shape``). All float arrays are flat or contiguous.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from matrep_core.model.products import times, times_turned, turned_times
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's own, as in torch
 # 0.9 ** 160 = 5e-8: what a momentum adds after so many steps without gradient is below float32's rounding.
 LONGEST_ECHO = 160
+BLOCK = 256
 
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 HUBER, ABSOLUTE, SQUARED = 0, 1, 2
@@ -83,12 +86,13 @@ class Room(NamedTuple):
     starts: np.ndarray  # (B + 1,) int64: the batch as CSR over slots
     slots: np.ndarray  # (batch nonzeros,) int32
     shares: np.ndarray  # (batch nonzeros,) float32
-    mixtures: np.ndarray  # (B', I')
-    inner: np.ndarray  # (B', I') dLoss/dMixture
-    hidden: np.ndarray  # (L - 1, B', H')
-    deltas: np.ndarray  # (2, B', H') dLoss/dHidden, of two neighbouring layers
-    slope: np.ndarray  # (B',) predictions, then dLoss/dPrediction
-    gradient: np.ndarray  # as theta
+    mixtures: np.ndarray  # (K', I')
+    inner: np.ndarray  # (K', I') dLoss/dMixture
+    hidden: np.ndarray  # (L - 1, K', H')
+    deltas: np.ndarray  # (2, K', H') dLoss/dHidden, of two neighbouring layers
+    slope: np.ndarray  # (K',) predictions, then dLoss/dPrediction
+    gradient: np.ndarray  # as theta: of the batch
+    part: np.ndarray  # as theta: of a block after the first
     panel: np.ndarray  # the products' own
     echo: np.ndarray  # (4, LONGEST_ECHO + 1) float64
 
@@ -229,17 +233,17 @@ def _gather(shape, weights, data, batch, now, pace, decay, room):
 
 
 @njit(**COMPILED)
-def _mix(shape, codes, data, batch, room):
-    """Mixture vectors of the batch (B', I'), conditions appended: sums over ``room.slots`` of share × code."""
-    for i in range(batch.size):
+def _mix(shape, codes, data, block, starts, room):
+    """Mixture vectors of the block (K', I'), conditions appended: sums over ``room.slots`` of share × code."""
+    for i in range(block.size):
         out = i * shape.inputs_row
         for j in range(0, shape.n_row, 8):
             mixture = alike(_ZERO)
-            for e in range(room.starts[i], room.starts[i + 1]):
+            for e in range(starts[i], starts[i + 1]):
                 mixture = mixture + spread(room.shares, e) * load(codes, room.slots[e] * shape.n_row + j)
             store(room.mixtures, out + j, mixture)
         for c in range(data.conditions.shape[1]):
-            room.mixtures[out + shape.n + c] = data.conditions[batch[i], c]
+            room.mixtures[out + shape.n + c] = data.conditions[block[i], c]
 
 
 @njit(**COMPILED)
@@ -250,7 +254,7 @@ def _forward(shape, theta, n, room, out):
     hidden = room.hidden.reshape(-1)
     for layer in range(shape.layers - 1):
         target = hidden[layer * size : (layer + 1) * size]
-        times(source, stride, n, theta[begin:], width, depth, room.panel, target, width)  # (B', H')
+        times(source, stride, n, theta[begin:], width, depth, room.panel, target, width)  # (K', H')
         begin += stride * width
         for i in range(0, n * width, width):
             for j in range(0, width, 8):
@@ -265,10 +269,10 @@ def _forward(shape, theta, n, room, out):
 
 
 @njit(**COMPILED)
-def _backward(shape, theta, n, room):
-    """From room.slope (n,) = dLoss/dPrediction: the regressor's gradient, and dLoss/dMixture into room.inner (B', I')."""
+def _backward(shape, theta, n, room, gradient):
+    """From room.slope (n,) = dLoss/dPrediction: the regressor's ``gradient``, and dLoss/dMixture into room.inner (K', I')."""
     width, size = shape.width_row, room.hidden.shape[1] * shape.width_row
-    hidden, deltas, gradient, slope = room.hidden.reshape(-1), room.deltas.reshape(-1), room.gradient, room.slope
+    hidden, deltas, slope = room.hidden.reshape(-1), room.deltas.reshape(-1), room.slope
     begin = theta.size - width - 16
     top, delta = hidden[(shape.layers - 2) * size :], deltas[:size]
     for j in range(0, width, 8):
@@ -307,16 +311,22 @@ def _backward(shape, theta, n, room):
 
 
 @njit(**COMPILED)
-def _scatter(shape, weights, n, count, step, pace, decay, room):
-    """From room.inner to each slot's dLoss/dCode, and one AdamW step of its material."""
-    width, rows, pull = shape.n_row, weights.rows, room.pull
+def _pull(shape, starts, n, room):
+    """Adds the block's room.inner to each slot's dLoss/dCode."""
+    width, pull = shape.n_row, room.pull
     for i in range(n):
         inner = i * shape.inputs_row
         room.inner[inner + shape.n : inner + width] = _ZERO  # conditions and padding
-        for e in range(room.starts[i], room.starts[i + 1]):
+        for e in range(starts[i], starts[i + 1]):
             share, out = spread(room.shares, e), room.slots[e] * width
             for j in range(0, width, 8):
                 store(pull, out + j, load(pull, out + j) + share * load(room.inner, inner + j))
+
+
+@njit(**COMPILED)
+def _move(shape, weights, count, step, pace, decay, room):
+    """One AdamW step of the materials of the batch, from each slot's dLoss/dCode, which is zero then."""
+    width, rows, pull = shape.n_row, weights.rows, room.pull
     ahead, below = alike(np.float32(pace[0, step])), alike(np.float32(pace[1, step]))
     keep = alike(np.float32(1.0 - pace[2, step] * decay))
     for k in range(count):
@@ -343,6 +353,34 @@ def _loss_slope(kind, distance):
 
 
 @njit(**COMPILED)
+def _learn(shape, weights, data, batch, room):
+    """The gradients of a gathered batch, block by block, into room.gradient and room.pull; returns its summed loss.
+
+    Where the loss is not finite, the gradients are not whole.
+    """
+    loss = 0.0
+    for begin in range(0, batch.size, BLOCK):
+        block, starts = batch[begin : begin + BLOCK], room.starts[begin:]
+        n = block.size
+        _mix(shape, room.batch_codes, data, block, starts, room)
+        _forward(shape, weights.theta, n, room, room.slope)
+        for i in range(n):
+            part, slant = _loss_slope(shape.loss, room.slope[i] - data.targets[block[i]])
+            loss += part
+            room.slope[i] = slant / np.float32(batch.size)
+        if not np.isfinite(loss):
+            break
+        if begin == 0:
+            _backward(shape, weights.theta, n, room, room.gradient)
+        else:
+            _backward(shape, weights.theta, n, room, room.part)
+            for i in range(0, room.part.size, 8):
+                store(room.gradient, i, load(room.gradient, i) + load(room.part, i))
+        _pull(shape, starts, n, room)
+    return loss
+
+
+@njit(**COMPILED)
 def train_chunk(shape, weights, data, room, order, batch_size, step, pace, vector_decay, weight_decay):
     """Train on the measurements ``order`` in batches; returns (steps done, sum of losses, measurements seen).
 
@@ -352,36 +390,28 @@ def train_chunk(shape, weights, data, room, order, batch_size, step, pace, vecto
     done, total_loss, seen = 0, 0.0, 0
     for begin in range(0, order.size, batch_size):
         batch = order[begin : begin + batch_size]
-        n = batch.size
         now = step + done  # steps finished before this one
         echoes(pace, now, vector_decay, room.echo)
         count = _gather(shape, weights, data, batch, now, pace, vector_decay, room)
-        _mix(shape, room.batch_codes, data, batch, room)
-        _forward(shape, weights.theta, n, room, room.slope)
-        loss = 0.0
-        for i in range(n):
-            part, slant = _loss_slope(shape.loss, room.slope[i] - data.targets[batch[i]])
-            loss += part
-            room.slope[i] = slant / np.float32(n)
+        loss = _learn(shape, weights, data, batch, room)
         if not np.isfinite(loss):
             for k in range(count):  # caught up, though not stepped
-                weights.last[room.touched[k]] = now
+                weights.last[room.touched[k]], room.stamp[room.touched[k]] = now, 0
+            room.pull[:count] = _ZERO
             break
-        _backward(shape, weights.theta, n, room)
-        _scatter(shape, weights, n, count, now + 1, pace, vector_decay, room)
+        _move(shape, weights, count, now + 1, pace, vector_decay, room)
         _adamw(weights, room.gradient, pace, now + 1, weight_decay)
         total_loss += loss
-        seen += n
+        seen += batch.size
         done += 1
     return done, total_loss, seen
 
 
 @njit(**COMPILED)
 def predict(shape, theta, data, room, measurements, out):
-    """Predictions out (n,) for the measurements, from room.codes, in blocks of the working space's size."""
-    block = room.starts.size - 1
-    for begin in range(0, measurements.size, block):
-        batch = measurements[begin : begin + block]
+    """Predictions out (n,) for the measurements, from room.codes."""
+    for begin in range(0, measurements.size, BLOCK):
+        batch = measurements[begin : begin + BLOCK]
         at = 0
         for i in range(batch.size):
             room.starts[i] = at
@@ -389,5 +419,5 @@ def predict(shape, theta, data, room, measurements, out):
                 room.slots[at], room.shares[at] = data.indices[e], data.amounts[e]
                 at += 1
         room.starts[batch.size] = at
-        _mix(shape, room.codes, data, batch, room)
-        _forward(shape, theta, batch.size, room, out[begin : begin + block])
+        _mix(shape, room.codes, data, batch, room.starts, room)
+        _forward(shape, theta, batch.size, room, out[begin : begin + BLOCK])
