@@ -90,4 +90,4 @@ def formula_detail(look: Look, formula_id: str) -> None:
     if len(measured):
         st.text(f"measured {target}: {measured.mean():.4g} {look.run.unit}".rstrip())
     table = [{"material": code, "weight-%": amount} for code, amount in data.formula(row)]
-    st.dataframe(table, hide_index=True, height=260, column_config={"weight-%": st.column_config.NumberColumn(format="%.4g")})
+    st.dataframe(table, hide_index=True, height=260, column_config={"weight-%": st.column_config.NumberColumn(format="%,.4g")})

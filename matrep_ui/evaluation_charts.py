@@ -11,6 +11,7 @@ from matrep_ui.charts import log_ticks, with_unit
 MOST_POINTS = 4_000  # drawn one by one; more are a sample
 HEIGHT = 300
 NUMBER = ",.6~r"  # never in powers of ten
+WHISKERS = {"color": "gray"}  # seen on light and on dark
 
 
 def _error_axis(values: pd.Series, title: str, log: bool) -> alt.X:
@@ -28,7 +29,7 @@ def error_boxes(errors: pd.DataFrame, metric: str, title: str, order: list[str])
         _error_axis(shown["value"], title, False),
         alt.Color("model:N", legend=None, sort=order),
     )
-    box = base.mark_boxplot(extent="min-max", size=16, opacity=0.55)
+    box = base.mark_boxplot(extent="min-max", size=16, opacity=0.55, rule=WHISKERS)
     points = base.mark_point(filled=True, size=26, opacity=0.9).encode(
         tooltip=[alt.Tooltip("model:N"), alt.Tooltip("seed:Q", title="split"), alt.Tooltip("value:Q", title=title, format=".4~g")]
     )
@@ -41,7 +42,7 @@ def entries_boxes(errors: pd.DataFrame, metric: str, title: str) -> alt.Chart:
     models = list(dict.fromkeys(shown["model"]))
     return (
         alt.Chart(shown[["model", "n_entries", "seed", "value"]], height=HEIGHT)
-        .mark_boxplot(extent="min-max", size=max(6, 26 // len(models)))
+        .mark_boxplot(extent="min-max", size=max(6, 26 // len(models)), rule=WHISKERS)
         .encode(
             alt.X("n_entries:O", title="N_entries").axis(labelAngle=0),
             alt.Y("value:Q", title=title).scale(zero=False).axis(format=NUMBER, tickCount=5),
@@ -58,7 +59,7 @@ def formula_boxes(errors: pd.DataFrame, unit: str, order: list[str]) -> alt.Char
     shown = shown[shown["value"] > 0]
     return (
         alt.Chart(shown, height=alt.Step(30))
-        .mark_boxplot(size=16, outliers={"size": 6, "opacity": 0.35})
+        .mark_boxplot(size=16, rule=WHISKERS, outliers={"size": 6, "opacity": 0.35})
         .encode(
             alt.Y("model:N", title=None, sort=order).axis(labelLimit=220),
             _error_axis(shown["value"], with_unit("absolute error per formula", unit), True),

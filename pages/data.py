@@ -243,12 +243,12 @@ def confirm_delete(dataset: SavedData) -> None:
 
 def chosen_set(saved: dict[str, SavedData]) -> None:
     """The set that the address names: its counts, how it was read, and what it holds."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = url_selectbox("Data set", list(saved), "data", show={i: label(each) for i, each in saved.items()}.get)
-        if chosen is not None and st.button("Delete", icon=":material/delete:", key="delete data"):
-            confirm_delete(saved[chosen])
-        if chosen is not None:
+    chosen = url_selectbox("Data set", list(saved), "data", show={i: label(each) for i, each in saved.items()}.get)
+    if chosen is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
             link("train", "Train a model on it", data=chosen)
+            if st.button("Delete", icon=":material/delete:", key="delete data"):
+                confirm_delete(saved[chosen])
     if chosen is None:
         raise NotThere(
             f"There is no data set {(from_url('data') or '')[:80]!r}. Choose one from the list, or add it below."

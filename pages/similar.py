@@ -209,9 +209,9 @@ def compare(look: Look, query: int, other: int) -> None:
         table, hide_index=True, placeholder="not measured", height=min(420, 38 + 35 * len(table)),
         column_config={
             "formula_id": "formula",
-            "amount_a": st.column_config.NumberColumn(f"{names[0]} (weight-%)", format="%.4g"),
-            "amount_b": st.column_config.NumberColumn(f"{names[1]} (weight-%)", format="%.4g"),
-            "value": st.column_config.NumberColumn(with_unit(target, unit), format="%.4g"),
+            "amount_a": st.column_config.NumberColumn(f"{names[0]} (weight-%)", format="%,.4g"),
+            "amount_b": st.column_config.NumberColumn(f"{names[1]} (weight-%)", format="%,.4g"),
+            "value": st.column_config.NumberColumn(with_unit(target, unit), format="%,.4g"),
         },
     )  # fmt: skip
 

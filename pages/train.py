@@ -239,9 +239,9 @@ def runs_list(runs: list[RunSummary], broken: list[str]) -> None:
         for r in runs
     ]  # fmt: skip
     chosen = st.dataframe(
-        rows, hide_index=True, on_select="rerun", selection_mode="single-row", key="runs",
+        rows, hide_index=True, on_select="rerun", selection_mode="single-row", key="runs", placeholder="–",
         column_config={
-            "evaluation MAE": st.column_config.NumberColumn(format="%.4g", help="In the unit of the row."),
+            "evaluation MAE": st.column_config.NumberColumn(format="%,.4g", help="In the unit of the row."),
             "steps": st.column_config.NumberColumn(format="localized"), "kept step": st.column_config.NumberColumn(format="localized"),
         },
     )  # fmt: skip

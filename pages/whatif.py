@@ -107,8 +107,8 @@ def substitute(bench: Bench) -> None:
         column_config={
             "material": st.column_config.TextColumn(pinned=True),
             "distance": st.column_config.NumberColumn(format="%.3g"),
-            "amount (weight-%)": st.column_config.NumberColumn(format="%.4g"),
-            **{with_unit(f"{a.name} then", a.unit): st.column_config.NumberColumn(format="%.4g") for a in bench.asked},
+            "amount (weight-%)": st.column_config.NumberColumn(format="%,.4g"),
+            **{with_unit(f"{a.name} then", a.unit): st.column_config.NumberColumn(format="%,.4g") for a in bench.asked},
         },
     ).selection.rows  # fmt: skip
     downloads(table, file_name("candidates", old, bench.run), key="candidates")
@@ -133,7 +133,7 @@ def show_swap(bench: Bench, found: Swap, name: str, title: str) -> None:
         side_by_side(bench, found.before, found.after), hide_index=True,
         column_config={
             "inci": "INCI name",
-            **{n: st.column_config.NumberColumn(f"{n} (weight-%)", format="%.4g") for n in ("before", "after", "change")},
+            **{n: st.column_config.NumberColumn(f"{n} (weight-%)", format="%,.4g") for n in ("before", "after", "change")},
         },
     )  # fmt: skip
     st.write("**What drives the change**, in standard deviations of the training values; the steps sum to the whole.")
@@ -168,7 +168,7 @@ def everywhere(bench: Bench) -> None:
         table, hide_index=True, height=min(560, 38 + 35 * len(table)), placeholder="not known",
         column_config={
             "formula_id": st.column_config.TextColumn("formula", pinned=True),
-            "amount": st.column_config.NumberColumn("amount (weight-%)", format="%.4g"),
+            "amount": st.column_config.NumberColumn("amount (weight-%)", format="%,.4g"),
             "breaks": st.column_config.TextColumn("breaks by"),
             "by": st.column_config.NumberColumn("how far", format="%.2f", help="1 = just at the border of what is allowed."),
         },
@@ -186,7 +186,7 @@ def show_cliffs(bench: Bench) -> None:
         column_config={
             "material": st.column_config.TextColumn(pinned=True), "other": "in its place",
             "distance": st.column_config.NumberColumn(format="%.3g"),
-            "change": st.column_config.NumberColumn(f"{asked.name} changes by ({asked.change_unit})", format="%+.3g"),
+            "change": st.column_config.NumberColumn(f"{asked.name} changes by ({asked.change_unit})", format="%+,.3g"),
             "spread": st.column_config.NumberColumn("± between models", format="%.2g"),
             "steepness": st.column_config.NumberColumn(format="%.3g", help="Change in standard deviations over distance."),
         },
@@ -254,10 +254,10 @@ def aim(bench: Bench) -> None:
             f"None of these reaches what you want: the nearest stays {found[-1].away:.2f} standard deviations away. Allow more changes or wider bounds.",
             icon=":material/flag:",
         )  # fmt: skip
-    numbers = {name: st.column_config.NumberColumn(format="%.4g") for name in table.columns if name.endswith((" before", " after", " low80", " high80"))}
+    numbers = {name: st.column_config.NumberColumn(format="%,.4g") for name in table.columns if name.endswith((" before", " after", " low80", " high80"))}
     st.dataframe(
         table, hide_index=True,
-        column_config={**numbers, "cost": st.column_config.NumberColumn(format="%.4g"), "away": st.column_config.NumberColumn(format="%.2f")},
+        column_config={**numbers, "cost": st.column_config.NumberColumn(format="%,.4g"), "away": st.column_config.NumberColumn(format="%.2f")},
     )  # fmt: skip
     number = st.selectbox("Look at", range(len(found)), format_func=[", ".join(each.changes) for each in found].__getitem__, index=len(found) - 1)
     show_swap(bench, found[number].swap, name, "Other amounts of " + ", ".join(found[number].changes))
