@@ -18,6 +18,7 @@ from typing import Any
 
 from matrep_core.errors import DataRefused, MatRepError, SettingRefused
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
+from matrep_core.wording import measured
 
 # Fields of TrainingSettings that the command line calls otherwise, or that are no number or choice.
 _FLAGS = {"n_entries": "--entries", "code_activation": "--activation"}
@@ -364,15 +365,14 @@ def _result(run: Any) -> tuple[dict[str, Any], str]:
         "property": run.settings.property, "unit": run.unit, "scale": run.scale, "seconds": status.seconds,
         **scores, "last": facts["last_scores"], "mean_predictor": facts["mean_predictor"],
     }  # fmt: skip
-    unit = f" {run.unit}" if run.unit else ""
     lines = [f"{run.path}: {status.state} after {facts['last_step']:,} steps, kept step {facts['step']:,}."]
     for part in ("full", "eval", "train"):
         each = scores[part]
-        text = f"  {part:5}  mae {each['mae']:.4g}{unit}  rmse {each['rmse']:.4g}{unit}"
+        text = f"  {part:5}  mae {measured(each['mae'], run.unit)}  rmse {measured(each['rmse'], run.unit)}"
         text += f"  r2 {each['r2']:.3f}" if each["r2"] is not None else ""
         text += f"  log10 rmse {each['log10_rmse']:.3f}" if each.get("log10_rmse") is not None else ""
         lines.append(text + f"  ({each['measurements']:,} measurements)")
-    lines.append(f"  always predicting the training mean would give eval mae {facts['mean_predictor']['mae']:.4g}{unit}")
+    lines.append(f"  always predicting the training mean would give eval mae {measured(facts['mean_predictor']['mae'], run.unit)}")
     return document, "\n".join(lines)
 
 

@@ -21,7 +21,8 @@ from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.everywhere import cliffs, replaced
 from matrep_core.whatif.place import Placement, place
 from matrep_core.whatif.substitute import Swap, Wish, candidates, swap
-from matrep_ui.charts import measured, signed, with_unit
+from matrep_core.wording import give_or_take, measured, signed
+from matrep_ui.charts import with_unit
 from matrep_ui.looking import amount_range, similarity
 
 
@@ -115,7 +116,7 @@ def _key(bench: Bench, before: np.ndarray | None = None) -> str:
 
 def interval(low: float, high: float, unit: str) -> str:
     """An interval with its unit; "none" where the run has no fold models."""
-    return f"{measured(low, '')} to {measured(high, unit)}" if math.isfinite(low) and math.isfinite(high) else "none"
+    return f"{measured(low)} to {measured(high, unit)}" if math.isfinite(low) and math.isfinite(high) else "none"
 
 
 def candidates_in_words(table: pd.DataFrame, bench: Bench) -> pd.DataFrame:
@@ -125,7 +126,7 @@ def candidates_in_words(table: pd.DataFrame, bench: Bench) -> pd.DataFrame:
     for asked in bench.asked:
         name, unit = asked.name, asked.change_unit
         shown[f"{name} changes by"] = [
-            signed(change, unit) + (f" ± {signed(spread, '')[1:]}" if math.isfinite(spread) else "")
+            signed(change, unit) + (f" {give_or_take(spread)}" if math.isfinite(spread) else "")
             for change, spread in zip(table[f"{name} change"], table[f"{name} spread"], strict=True)
         ]
         shown[with_unit(f"{name} then", asked.unit)] = table[f"{name} after"]
@@ -161,7 +162,7 @@ def told_in_words(found: Swap) -> pd.DataFrame:
                 "predicted before": measured(row["before"], row["unit"]), "predicted after": measured(row["after"], row["unit"]),
                 "80 % interval after": interval(row["low80"], row["high80"], row["unit"]),
                 "change": signed(row["change"], row["change unit"]),
-                "between models": f"± {signed(row['spread'], row['change unit'])[1:]}" if math.isfinite(row["spread"]) else "one model alone",
+                "between models": give_or_take(row["spread"], row["change unit"]) if math.isfinite(row["spread"]) else "one model alone",
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

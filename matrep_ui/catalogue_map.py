@@ -9,6 +9,8 @@ import streamlit as st
 
 from matrep_core.views.cache import content_key
 from matrep_core.views.projection import Picture
+from matrep_core.wording import measured
+from matrep_ui.charts import FOUR_DIGITS
 from matrep_ui.looking import Look, mixtures_on
 from matrep_ui.map import colours
 from matrep_ui.scatter import Categories, Scale, ScatterPayload
@@ -86,8 +88,8 @@ def formula_detail(look: Look, formula_id: str) -> None:
     data, target = look.run.data, look.run.settings.property
     row = data.formula_ids.index(formula_id)
     st.text(f"formula {formula_id}")
-    measured = data.measurements[(data.measurements["formula"] == row) & (data.measurements["property"] == target)]["value"]
-    if len(measured):
-        st.text(f"measured {target}: {measured.mean():.4g} {look.run.unit}".rstrip())
+    values = data.measurements[(data.measurements["formula"] == row) & (data.measurements["property"] == target)]["value"]
+    if len(values):
+        st.text(f"measured {target}: {measured(values.mean(), look.run.unit)}")
     table = [{"material": code, "weight-%": amount} for code, amount in data.formula(row)]
-    st.dataframe(table, hide_index=True, height=260, column_config={"weight-%": st.column_config.NumberColumn(format="%,.4g")})
+    st.dataframe(table, hide_index=True, height=260, column_config={"weight-%": st.column_config.NumberColumn(format=FOUR_DIGITS)})

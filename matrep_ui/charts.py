@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import altair as alt
 import numpy as np
 import pandas as pd
 
+FOUR_DIGITS = "%,.4g"  # of a table's column of measured values: as ``wording.measured`` writes one
+DIGITS = ",.4~r"  # the same in a tooltip
 CURVES = {"train_mae": "training", "validation_mae": "validation", "eval_mae": "evaluation"}
 
 
@@ -27,20 +27,6 @@ def log_ticks(values: pd.Series) -> list[float]:
         if len(inside) >= enough:
             return inside
     return sorted({float(f"{tick:.2g}") for tick in np.geomspace(low, high, 4)})
-
-
-def signed(change: float, unit: str) -> str:
-    """A change with its sign and unit, never in powers of ten."""
-    if not math.isfinite(change):
-        return "unknown"
-    text = f"{change:+,.0f}" if abs(change) >= 100 else f"{change:+.2g}"
-    return f"{text} {unit}".rstrip()
-
-
-def measured(value: float, unit: str) -> str:
-    """A measured value to four digits with its unit, never in powers of ten: ``12,060 mPa·s``, ``0.2311``."""
-    digits = 0 if abs(value) >= 1000 else max(0, 3 - int(np.floor(np.log10(abs(value))))) if value else 0
-    return f"{value:,.{min(digits, 9)}f}" + (f" {unit}" if unit else "")
 
 
 def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -> alt.LayerChart:
@@ -64,7 +50,7 @@ def loss_curve(metrics: pd.DataFrame, unit: str, best_step: int | None = None) -
             tooltip=[
                 alt.Tooltip("part:N"),
                 alt.Tooltip("step:Q", format=","),
-                alt.Tooltip("error:Q", title=with_unit("error", unit), format=".4~g"),
+                alt.Tooltip("error:Q", title=with_unit("error", unit), format=DIGITS),
             ],
         )
     )
@@ -95,8 +81,8 @@ def histogram(values: np.ndarray, name: str, unit: str, *, counted: str, log: bo
             alt.Y("count:Q", title=counted),
             alt.Y2("floor:Q"),
             tooltip=[
-                alt.Tooltip("low:Q", title="from", format=".4~g"),
-                alt.Tooltip("high:Q", title="to", format=".4~g"),
+                alt.Tooltip("low:Q", title="from", format=DIGITS),
+                alt.Tooltip("high:Q", title="to", format=DIGITS),
                 alt.Tooltip("count:Q", title=counted, format=","),
             ],
         )

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 
 from matrep_core.similarity.naming import Card, cards_table
+from matrep_core.wording import signed
 from matrep_ui.catalogue import add_to_basket
-from matrep_ui.charts import signed
 from matrep_ui.looking import Look
 from matrep_ui.page import fresh_key, plain
 from matrep_ui.scatter import steer

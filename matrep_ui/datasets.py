@@ -12,20 +12,20 @@ from matrep_core.formulas.storage import open_dataset
 from matrep_core.runs.store import artifacts_root
 from matrep_core.views.facts import RARE
 from matrep_core.views.summary import formula_table, material_table, property_table, use_by_rank
-from matrep_ui.charts import histogram
+from matrep_ui.charts import FOUR_DIGITS, histogram
 
 CHART_HEIGHT = 260
 PROPERTY_COLUMNS = {
     "values": st.column_config.NumberColumn(format="localized"),
     "formulas": st.column_config.NumberColumn("formulas measured", format="localized"),
-    "least": st.column_config.NumberColumn(format="%,.4g", help="In the unit of the row."),
-    "median": st.column_config.NumberColumn(format="%,.4g", help="In the unit of the row."),
-    "largest": st.column_config.NumberColumn(format="%,.4g", help="In the unit of the row."),
+    "least": st.column_config.NumberColumn(format=FOUR_DIGITS, help="In the unit of the row."),
+    "median": st.column_config.NumberColumn(format=FOUR_DIGITS, help="In the unit of the row."),
+    "largest": st.column_config.NumberColumn(format=FOUR_DIGITS, help="In the unit of the row."),
 }
 MATERIAL_COLUMNS = {
     "formulas": st.column_config.NumberColumn(format="localized", help="In how many formulas it occurs."),
-    "low": st.column_config.NumberColumn("least amount (weight-%)", format="%,.4g"),
-    "high": st.column_config.NumberColumn("largest amount (weight-%)", format="%,.4g"),
+    "low": st.column_config.NumberColumn("least amount (weight-%)", format=FOUR_DIGITS),
+    "high": st.column_config.NumberColumn("largest amount (weight-%)", format=FOUR_DIGITS),
 }
 
 
@@ -124,7 +124,7 @@ def _long_tail(use: pd.DataFrame) -> alt.Chart:
 
 def _formulas(dataset_id: str, data: FormulaSet, table: pd.DataFrame) -> None:
     st.caption("Every formula with the median of what was measured of it. Tick a row to see what the formula holds.")
-    numbers = {name: st.column_config.NumberColumn(format="%,.4g") for name in table.columns[2:]}
+    numbers = {name: st.column_config.NumberColumn(format=FOUR_DIGITS) for name in table.columns[2:]}
     numbers["formula_id"] = st.column_config.TextColumn("formula")
     chosen = st.dataframe(
         table, hide_index=True, column_config=numbers, on_select="rerun", selection_mode="single-row",
@@ -139,5 +139,5 @@ def _formulas(dataset_id: str, data: FormulaSet, table: pd.DataFrame) -> None:
     for name in ("inci", "function"):
         if name in described.columns:
             parts[name] = described[name]
-    amount = st.column_config.NumberColumn("amount (weight-%)", format="%,.4g")
+    amount = st.column_config.NumberColumn("amount (weight-%)", format=FOUR_DIGITS)
     st.dataframe(parts, hide_index=True, column_config={"amount": amount, "inci": "INCI name"})

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from matrep_ui.charts import log_ticks, with_unit
+from matrep_ui.charts import DIGITS, log_ticks, with_unit
 
 MOST_POINTS = 4_000  # drawn one by one; more are a sample
 HEIGHT = 300
@@ -31,7 +31,7 @@ def error_boxes(errors: pd.DataFrame, metric: str, title: str, order: list[str])
     )
     box = base.mark_boxplot(extent="min-max", size=16, opacity=0.55, rule=WHISKERS)
     points = base.mark_point(filled=True, size=26, opacity=0.9).encode(
-        tooltip=[alt.Tooltip("model:N"), alt.Tooltip("seed:Q", title="split"), alt.Tooltip("value:Q", title=title, format=".4~g")]
+        tooltip=[alt.Tooltip("model:N"), alt.Tooltip("seed:Q", title="split"), alt.Tooltip("value:Q", title=title, format=DIGITS)]
     )
     return alt.layer(box, points)
 
@@ -48,7 +48,7 @@ def entries_boxes(errors: pd.DataFrame, metric: str, title: str) -> alt.Chart:
             alt.Y("value:Q", title=title).scale(zero=False).axis(format=NUMBER, tickCount=5),
             alt.XOffset("model:N", sort=models),
             alt.Color("model:N", title=None, sort=models).legend(orient="top", columns=2, labelLimit=240),
-            tooltip=[alt.Tooltip("model:N"), alt.Tooltip("n_entries:O", title="N_entries"), alt.Tooltip("value:Q", title=title, format=".4~g")],
+            tooltip=[alt.Tooltip("model:N"), alt.Tooltip("n_entries:O", title="N_entries"), alt.Tooltip("value:Q", title=title, format=DIGITS)],
         )
     )
 
@@ -85,7 +85,7 @@ def measured_against_predicted(table: pd.DataFrame, property_name: str, unit: st
     x = alt.X("measured:Q", title=with_unit(f"measured {property_name}", unit)).scale(**scale).axis(format=",~g", **ticks)
     y = alt.Y("predicted:Q", title=with_unit(f"predicted {property_name}", unit)).scale(**scale).axis(format=",~g", **ticks)
     tooltip = [
-        alt.Tooltip("formula_id:N", title="formula"), alt.Tooltip("measured:Q", format=".4~g"), alt.Tooltip("predicted:Q", format=".4~g"),
+        alt.Tooltip("formula_id:N", title="formula"), alt.Tooltip("measured:Q", format=DIGITS), alt.Tooltip("predicted:Q", format=DIGITS),
         alt.Tooltip("support:Q", title="support of the rarest material"), alt.Tooltip("unseen:Q", title="unseen materials"),
         alt.Tooltip("seed:Q", title="split"),
     ]  # fmt: skip
@@ -107,8 +107,8 @@ def error_by(groups: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
         alt.X("mae:Q", title=with_unit("mean absolute error", unit)).axis(format=NUMBER, tickCount=4),
         tooltip=[
             alt.Tooltip("group:N", title=title), alt.Tooltip("measurements:Q", format=","),
-            alt.Tooltip("mae:Q", title="mean absolute error", format=".4~g"), alt.Tooltip("median:Q", title="median absolute error", format=".4~g"),
-            alt.Tooltip("bias:Q", title="predicted − measured, mean", format=".4~g"),
+            alt.Tooltip("mae:Q", title="mean absolute error", format=DIGITS), alt.Tooltip("median:Q", title="median absolute error", format=DIGITS),
+            alt.Tooltip("bias:Q", title="predicted − measured, mean", format=DIGITS),
         ],
     )  # fmt: skip
     count = base.mark_text(align="left", dx=5, color="gray").encode(text=alt.Text("measurements:Q", format=","))

@@ -14,7 +14,7 @@ from matrep_core.similarity.ranking import Similarity
 from matrep_core.views.cache import content_key
 from matrep_core.views.facts import caution
 from matrep_core.views.neighbours import Neighbours
-from matrep_ui.charts import signed
+from matrep_core.wording import give_or_take, signed
 from matrep_ui.looking import Look, amount_range, ranks_of
 
 BY_NAMES = {"fused": "All evidence", "profile": "Use in formulas", "code": "Learned vectors"}
@@ -59,7 +59,7 @@ def in_words(table: pd.DataFrame, look: Look) -> pd.DataFrame:
     shown["held since"] = ["not held" if np.isnan(s) else f"step {int(s):,}" for s in table["since_step"]]
     unit = table["change_unit"].iloc[0] if len(table) else ""
     shown[f"swap changes {prop} by"] = [
-        signed(mean, unit) + (f" ± {signed(spread, '')[1:]}" if np.isfinite(spread) else "")
+        signed(mean, unit) + (f" {give_or_take(spread)}" if np.isfinite(spread) else "")
         for mean, spread in zip(table["change_mean"], table["change_spread"], strict=True)
     ]
     shown["at worst by"] = [signed(worst, unit) for worst in table["change_worst"]]

@@ -15,6 +15,7 @@ from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.lookalikes import Group, Proposal, propose
 from matrep_core.whatif.merge import Groups, checked, mapping, merged
 from matrep_core.whatif.trial import SPLITS, WORDS, answer, start, verdict
+from matrep_core.wording import measured, signed
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_labels
 from matrep_ui.page import link, plain, show_errors
@@ -166,5 +167,5 @@ def _show_outcome(run: Run, groups: Groups, found: Arrays) -> None:
 def _in_words(measures: pd.DataFrame) -> pd.DataFrame:
     shown = measures[["measure", "before", "after", "verdict"]].copy()
     pairs = zip(measures["low95"], measures["high95"], strict=True)
-    shown.insert(3, "difference, 95 % interval", [f"{low:+.3g} to {high:+.3g}" if pd.notna(low) else "one split" for low, high in pairs])
-    return shown.assign(before=[f"{v:.4g}" for v in measures["before"]], after=[f"{v:.4g}" for v in measures["after"]])
+    shown.insert(3, "difference, 95 % interval", [f"{signed(low)} to {signed(high)}" if pd.notna(low) else "one split" for low, high in pairs])
+    return shown.assign(before=measures["before"].map(measured), after=measures["after"].map(measured))

@@ -244,15 +244,14 @@ def confirm_delete(dataset: SavedData) -> None:
 def chosen_set(saved: dict[str, SavedData]) -> None:
     """The set that the address names: its counts, how it was read, and what it holds."""
     chosen = url_selectbox("Data set", list(saved), "data", show={i: label(each) for i, each in saved.items()}.get)
-    if chosen is not None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            link("train", "Train a model on it", data=chosen)
-            if st.button("Delete", icon=":material/delete:", key="delete data"):
-                confirm_delete(saved[chosen])
     if chosen is None:
         raise NotThere(
-            f"There is no data set {(from_url('data') or '')[:80]!r}. Choose one from the list, or add it below."
+            f"There is no data set {(from_url('data') or '')[:80]!r}. Choose one from the list, or add it above."
         )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link("train", "Train a model on it", data=chosen)
+        if st.button("Delete", icon=":material/delete:", key="delete data"):
+            confirm_delete(saved[chosen])
     data = opened(chosen)
     counts(data)
     decisions = dataset_decisions(artifacts_root(), chosen)

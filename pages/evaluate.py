@@ -16,7 +16,7 @@ from matrep_core.runs.store import IN_STUDY, artifacts_root
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
 from matrep_ui import evaluating
 from matrep_ui import evaluation_charts as charts
-from matrep_ui.charts import with_unit
+from matrep_ui.charts import FOUR_DIGITS, with_unit
 from matrep_ui.datasets import opened
 from matrep_ui.evaluating import METRIC_WORDS
 from matrep_ui.page import empty_state, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
@@ -202,7 +202,7 @@ def errors_part(study: Study, found: evaluating.Found, others: list[Study]) -> N
         beside = by_id.get(chosen or "none")
     for each, errors in [(study, found.errors), *([(beside, evaluating.found(beside).errors)] if beside else [])]:
         st.caption(f"{title}: means over the split seeds, ± their standard deviation. Recipe {each.plan.settings.recipe}, split {each.plan.settings.split}.")
-        numbers = {name: st.column_config.NumberColumn(format="%,.4g") for part in ("Full", "Eval", "Train") for name in (part, f"± {part}")}
+        numbers = {name: st.column_config.NumberColumn(format=FOUR_DIGITS) for part in ("Full", "Eval", "Train") for name in (part, f"± {part}")}
         st.dataframe(
             evaluating.shown_table(errors, metric), hide_index=True, key=f"table {each.id}", placeholder="–",
             column_config={**numbers, "step": st.column_config.NumberColumn(format="%,.0f"), "N_entries": st.column_config.NumberColumn(format="%d")},
@@ -275,7 +275,7 @@ def intervals(table: pd.DataFrame) -> None:
     percent = {name: st.column_config.NumberColumn(format="%.1f") for name in ("measured (%)", "± noise (%)")}
     st.dataframe(
         covered.rename(columns=names_), hide_index=True, key="coverage",
-        column_config={**percent, "median width": st.column_config.NumberColumn(format="%,.4g", help="In the unit of the property.")},
+        column_config={**percent, "median width": st.column_config.NumberColumn(format=FOUR_DIGITS, help="In the unit of the property.")},
     )  # fmt: skip
 
 
@@ -290,7 +290,7 @@ def worst(study: Study, table: pd.DataFrame, activation: str, n: int) -> None:
         "times": "times evaluated",
     }  # fmt: skip
     shown = rows[[name for name in names_ if name in rows]].rename(columns=names_)
-    numbers = {words: st.column_config.NumberColumn(format="%,.4g") for name, words in names_.items() if name not in ("formula_id", "times")}
+    numbers = {words: st.column_config.NumberColumn(format=FOUR_DIGITS) for name, words in names_.items() if name not in ("formula_id", "times")}
     picked = st.dataframe(shown, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"worst {study.id}", column_config=numbers)
     if not picked.selection.rows or picked.selection.rows[0] >= len(rows):
         return
@@ -298,7 +298,7 @@ def worst(study: Study, table: pd.DataFrame, activation: str, n: int) -> None:
     made_of = evaluating.composition(study, int(row["formula"]))
     with st.container(border=True):
         st.text(f"Formula {row['formula_id']}: {len(made_of)} materials")
-        st.dataframe(made_of, hide_index=True, key="composition", column_config={"amount (weight-%)": st.column_config.NumberColumn(format="%,.4g")})
+        st.dataframe(made_of, hide_index=True, key="composition", column_config={"amount (weight-%)": st.column_config.NumberColumn(format=FOUR_DIGITS)})
         material = st.selectbox("Look at one of its materials", made_of["material"].tolist(), key=fresh_key("material", f"{study.id} {row['formula_id']}"))
         seed = int(table[table["formula"] == row["formula"]]["seed"].iloc[0])
         run = f"{study.id}{IN_STUDY}{activation}-n{n}-s{seed}"

@@ -15,7 +15,8 @@ from matrep_core.similarity.groups import Web, group_neighbours, hubs, path_betw
 from matrep_core.similarity.ranking import BY, Similarity
 from matrep_core.views.facts import RARE
 from matrep_core.views.neighbours import METRICS, Neighbours, compared_formulas, neighbours, relative_length
-from matrep_ui.charts import signed, with_unit
+from matrep_core.wording import signed
+from matrep_ui.charts import FOUR_DIGITS, with_unit
 from matrep_ui.likeness import BY_MEANING, BY_NAMES, evidence_of, exported, file_name, in_words, short_list
 from matrep_ui.looking import Look, amount_range, as_evidence, finder, look_at, material_labels, ranks_of
 from matrep_ui.page import choose_run, choose_step, fresh_key, from_url, link, plain, show_errors, start_page, to_url, url_control, url_selectbox
@@ -209,9 +210,9 @@ def compare(look: Look, query: int, other: int) -> None:
         table, hide_index=True, placeholder="not measured", height=min(420, 38 + 35 * len(table)),
         column_config={
             "formula_id": "formula",
-            "amount_a": st.column_config.NumberColumn(f"{names[0]} (weight-%)", format="%,.4g"),
-            "amount_b": st.column_config.NumberColumn(f"{names[1]} (weight-%)", format="%,.4g"),
-            "value": st.column_config.NumberColumn(with_unit(target, unit), format="%,.4g"),
+            "amount_a": st.column_config.NumberColumn(f"{names[0]} (weight-%)", format=FOUR_DIGITS),
+            "amount_b": st.column_config.NumberColumn(f"{names[1]} (weight-%)", format=FOUR_DIGITS),
+            "value": st.column_config.NumberColumn(with_unit(target, unit), format=FOUR_DIGITS),
         },
     )  # fmt: skip
 

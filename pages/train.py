@@ -14,7 +14,8 @@ from matrep_core.publishing import Published, open_published, published_runs, pu
 from matrep_core.runs.archive import import_run, write_archive
 from matrep_core.runs.store import Run, RunSummary, Status, artifacts_root, delete_run, list_runs, open_run
 from matrep_core.settings import RECIPES, TrainingSettings, from_recipe
-from matrep_ui.charts import loss_curve, measured
+from matrep_core.wording import measured
+from matrep_ui.charts import FOUR_DIGITS, loss_curve
 from matrep_ui.datasets import opened
 from matrep_ui.page import empty_state, from_url, link, plain, show_errors, start_page, to_url, url_selectbox
 
@@ -241,7 +242,7 @@ def runs_list(runs: list[RunSummary], broken: list[str]) -> None:
     chosen = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="single-row", key="runs", placeholder="–",
         column_config={
-            "evaluation MAE": st.column_config.NumberColumn(format="%,.4g", help="In the unit of the row."),
+            "evaluation MAE": st.column_config.NumberColumn(format=FOUR_DIGITS, help="In the unit of the row."),
             "steps": st.column_config.NumberColumn(format="localized"), "kept step": st.column_config.NumberColumn(format="localized"),
         },
     )  # fmt: skip

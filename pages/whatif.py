@@ -13,11 +13,12 @@ from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.pasted import read_pasted
 from matrep_core.whatif.report import plan_of
 from matrep_core.whatif.substitute import AMOUNTS, Swap, Wish, side_by_side
+from matrep_core.wording import measured
 from matrep_ui.asking import (
     bench_of, candidates_in_words, candidates_of, cliffs_of, further_runs, placed, region_picture, replaced_of, suggested, swap_of,
     told_in_words,
 )  # fmt: skip
-from matrep_ui.charts import with_unit
+from matrep_ui.charts import FOUR_DIGITS, with_unit
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_labels
 from matrep_ui.merging import show_merge
@@ -54,7 +55,7 @@ def choose_old(bench: Bench, before: np.ndarray) -> str:
     smaller = held[1] if len(held) > 1 else held[0]
     chosen = url_selectbox(
         "Material to replace", held, "old", default=smaller, drop=["new"],
-        show={code: f"{labels[code]} · {before[index[code]]:.4g} weight-%" for code in held}.get,
+        show={code: f"{labels[code]} · {measured(before[index[code]], 'weight-%')}" for code in held}.get,
     )  # fmt: skip
     if chosen is None:
         raise NotThere(f"This formula does not hold {(from_url('old') or '')[:80]!r}. Choose one of its materials.")
@@ -107,8 +108,8 @@ def substitute(bench: Bench) -> None:
         column_config={
             "material": st.column_config.TextColumn(pinned=True),
             "distance": st.column_config.NumberColumn(format="%.3g"),
-            "amount (weight-%)": st.column_config.NumberColumn(format="%,.4g"),
-            **{with_unit(f"{a.name} then", a.unit): st.column_config.NumberColumn(format="%,.4g") for a in bench.asked},
+            "amount (weight-%)": st.column_config.NumberColumn(format=FOUR_DIGITS),
+            **{with_unit(f"{a.name} then", a.unit): st.column_config.NumberColumn(format=FOUR_DIGITS) for a in bench.asked},
         },
     ).selection.rows  # fmt: skip
     downloads(table, file_name("candidates", old, bench.run), key="candidates")
@@ -133,7 +134,7 @@ def show_swap(bench: Bench, found: Swap, name: str, title: str) -> None:
         side_by_side(bench, found.before, found.after), hide_index=True,
         column_config={
             "inci": "INCI name",
-            **{n: st.column_config.NumberColumn(f"{n} (weight-%)", format="%,.4g") for n in ("before", "after", "change")},
+            **{n: st.column_config.NumberColumn(f"{n} (weight-%)", format=FOUR_DIGITS) for n in ("before", "after", "change")},
         },
     )  # fmt: skip
     st.write("**What drives the change**, in standard deviations of the training values; the steps sum to the whole.")
@@ -168,7 +169,7 @@ def everywhere(bench: Bench) -> None:
         table, hide_index=True, height=min(560, 38 + 35 * len(table)), placeholder="not known",
         column_config={
             "formula_id": st.column_config.TextColumn("formula", pinned=True),
-            "amount": st.column_config.NumberColumn("amount (weight-%)", format="%,.4g"),
+            "amount": st.column_config.NumberColumn("amount (weight-%)", format=FOUR_DIGITS),
             "breaks": st.column_config.TextColumn("breaks by"),
             "by": st.column_config.NumberColumn("how far", format="%.2f", help="1 = just at the border of what is allowed."),
         },
@@ -221,7 +222,7 @@ def choose_goal(bench: Bench, before: np.ndarray, values: dict[str, tuple[float,
         cost = None
         if bench.prices is not None:
             now = float(bench.cost(before[None])[0])
-            words = f"It is {now:.4g} now: the mean price by weight." if np.isfinite(now) else "Not known now: a material has no price."
+            words = f"It is {measured(now)} now: the mean price by weight." if np.isfinite(now) else "Not known now: a material has no price."
             cost = st.number_input(f"Cost at most, as {plain(bench.price_name)}", value=None, key="aim cost", placeholder="any", help=words)
         else:
             st.caption("Give the materials table a column price, and the cost can be bounded, too.")
@@ -234,7 +235,7 @@ def aim(bench: Bench) -> None:
     now = {asked.name: float(asked.predict(np.atleast_2d(before), row).value[0]) for asked in bench.asked}
     values = {}
     for asked in bench.asked:
-        st.caption(f"{plain(asked.name)} is predicted to be {now[asked.name]:.4g} {plain(asked.unit)} now. What do you want?")
+        st.caption(f"{plain(asked.name)} is predicted to be {plain(measured(now[asked.name], asked.unit))} now. What do you want?")
         first, second = st.columns(2)
         low = first.number_input(with_unit("At least", plain(asked.unit)), value=None, key=f"aim low {asked.name}")
         high = second.number_input(with_unit("At most", plain(asked.unit)), value=None, key=f"aim high {asked.name}")
@@ -254,10 +255,10 @@ def aim(bench: Bench) -> None:
             f"None of these reaches what you want: the nearest stays {found[-1].away:.2f} standard deviations away. Allow more changes or wider bounds.",
             icon=":material/flag:",
         )  # fmt: skip
-    numbers = {name: st.column_config.NumberColumn(format="%,.4g") for name in table.columns if name.endswith((" before", " after", " low80", " high80"))}
+    numbers = {name: st.column_config.NumberColumn(format=FOUR_DIGITS) for name in table.columns if name.endswith((" before", " after", " low80", " high80"))}
     st.dataframe(
         table, hide_index=True,
-        column_config={**numbers, "cost": st.column_config.NumberColumn(format="%,.4g"), "away": st.column_config.NumberColumn(format="%.2f")},
+        column_config={**numbers, "cost": st.column_config.NumberColumn(format=FOUR_DIGITS), "away": st.column_config.NumberColumn(format="%.2f")},
     )  # fmt: skip
     number = st.selectbox("Look at", range(len(found)), format_func=[", ".join(each.changes) for each in found].__getitem__, index=len(found) - 1)
     show_swap(bench, found[number].swap, name, "Other amounts of " + ", ".join(found[number].changes))

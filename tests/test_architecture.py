@@ -20,13 +20,14 @@ SCRIPTS = SOURCES + sorted((ROOT / "benchmarks").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").glob("*.py"))
 
 # Each room and the rooms that it may import; a room may always import itself.
-BASE = {"matrep_core.errors", "matrep_core.limits", "matrep_core.settings", "matrep_core.sampling", "matrep_core.threads"}
+BASE = {"matrep_core.errors", "matrep_core.limits", "matrep_core.settings", "matrep_core.sampling", "matrep_core.threads", "matrep_core.wording"}
 ALLOWED: dict[str, set[str]] = {
     "matrep_core": set(),
     "matrep_core.errors": set(),
     "matrep_core.limits": {"matrep_core.errors"},
     "matrep_core.sampling": set(),
     "matrep_core.threads": set(),
+    "matrep_core.wording": set(),
     "matrep_core.settings": {"matrep_core.errors", "matrep_core.limits"},
     "matrep_core.formulas": BASE,
     "matrep_core.model": BASE | {"matrep_core.formulas"},

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matrep_ui.charts import histogram, loss_curve, measured
+from matrep_ui.charts import histogram, loss_curve
 
 
 def curve_of(chart: dict) -> dict:
@@ -41,11 +41,3 @@ def test_a_histogram_counts_every_value_that_its_axis_can_show() -> None:
         assert sum(row["count"] for row in rows) == counted
         assert chart["encoding"]["x"]["title"] == "viscosity (mPa·s)"
         assert chart["encoding"]["y"]["title"] == "formulas"
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "shown"),
-    [(12059.6, "mPa·s", "12,060 mPa·s"), (0.23114, "", "0.2311"), (107.68, "s", "107.7 s"), (0, "N", "0 N"), (1000, "", "1,000")],
-)
-def test_values_are_written_out_to_four_digits(value, unit, shown):
-    assert measured(value, unit) == shown

@@ -11,6 +11,7 @@ from matrep_core.errors import SettingRefused
 from matrep_core.formulas.schema import observations
 from matrep_core.formulas.storage import write_csv_folder
 from matrep_core.model.engine import Order, build_engine, named_engine
+from matrep_core.model.network import product_in_order
 from matrep_core.model.problem import build_problem
 from matrep_core.sampling import generator
 from tests.test_study import settings
@@ -55,6 +56,15 @@ def test_auto_gives_the_results_of_the_cpu(small_cosmetics):
     for ours, theirs in zip(trained(small_cosmetics, "auto"), trained(small_cosmetics, "cpu"), strict=True):
         assert np.isfinite(ours).all()
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-3 if HERE else 0)
+
+
+def test_the_product_of_a_gpu_is_the_product():
+    """Its two calls are all that a GPU computes otherwise; a row without terms is zero."""
+    dense = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    matrix = np.where(np.random.default_rng(1).random((5, 7)) < 0.5, 1.5, 0).astype(np.float32)
+    matrix[2] = 0
+    found = product_in_order(torch.from_numpy(matrix).to_sparse_csr(), torch.from_numpy(dense))
+    np.testing.assert_allclose(found.numpy(), matrix @ dense, atol=1e-6)
 
 
 def test_a_training_gives_the_same_bits_twice(small_cosmetics):

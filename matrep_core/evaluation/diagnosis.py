@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from matrep_core.formulas.schema import FormulaSet
+from matrep_core.wording import measured
 
 RANGES = 5  # equally filled ranges of the measured values
 SUPPORTS = (0, 1, 2, 5, 10, 20)  # upper ends of the groups by support of the rarest material
@@ -52,9 +53,9 @@ def by_range(table: pd.DataFrame) -> pd.DataFrame:
     """Errors by range of the measured value, RANGES groups of about the same number of measurements."""
     edges = np.unique(np.quantile(table["measured"], np.linspace(0, 1, RANGES + 1)))
     if len(edges) < 2:
-        return _grouped(table, np.zeros(len(table), int), [f"{edges[0]:.4g}"])
+        return _grouped(table, np.zeros(len(table), int), [measured(edges[0])])
     group = np.clip(np.searchsorted(edges, table["measured"], side="right") - 1, 0, len(edges) - 2)
-    return _grouped(table, group, [f"{low:.4g} to {high:.4g}" for low, high in zip(edges[:-1], edges[1:], strict=True)])
+    return _grouped(table, group, [f"{measured(low)} to {measured(high)}" for low, high in zip(edges[:-1], edges[1:], strict=True)])
 
 
 def by_support(table: pd.DataFrame) -> pd.DataFrame:

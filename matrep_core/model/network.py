@@ -27,11 +27,13 @@ LOSSES = {"huber": nn.functional.huber_loss, "absolute": nn.functional.l1_loss, 
 def product(matrix: Tensor, dense: Tensor) -> Tensor:
     """matrix (rows, columns; CSR) @ dense (columns, N), the same bits in every call.
 
-    cuSPARSE adds up in an order of the moment, and a training grows its last bits into another result; on a GPU each
-    row is therefore added up in its own order.
+    cuSPARSE adds up in an order of the moment, and a training grows its last bits into another result.
     """
-    if not dense.is_cuda:
-        return matrix @ dense
+    return product_in_order(matrix, dense) if dense.is_cuda else matrix @ dense
+
+
+def product_in_order(matrix: Tensor, dense: Tensor) -> Tensor:
+    """As ``product``, on any device: the terms of a row are added up as they stand."""
     terms = matrix.values().unsqueeze(1) * dense[matrix.col_indices()]  # (non-zeros, N)
     return torch.segment_reduce(terms, "sum", offsets=matrix.crow_indices(), axis=0, initial=0)
 

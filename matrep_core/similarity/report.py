@@ -13,6 +13,7 @@ from matrep_core.runs.store import Run
 from matrep_core.similarity.evidence import evidence, held_since, similarity_of
 from matrep_core.similarity.of_study import similarity_of_study
 from matrep_core.views.facts import find_material, material_facts
+from matrep_core.wording import give_or_take, signed
 
 
 def neighbours_report(
@@ -58,9 +59,8 @@ def _in_words(row: dict[str, Any], noun: str) -> str:
     distance = "no distance: a vector of length 0" if row["distance"] is None else f"{row['distance']:.4f}"
     parts = [f"{distance}  support {row['support']}", f"{row['members_naming']} of {row['members_asked']} {noun}"]
     if row["change_mean"] is not None:
-        unit = row["change_unit"] if row["change_unit"] == "%" else f" {row['change_unit']}".rstrip()
-        spread = f" ± {row['change_spread']:.2g}" if row["change_spread"] is not None else ""
-        parts.append(f"swap {row['change_mean']:+.2g}{spread}{unit}")
+        spread = f" {give_or_take(row['change_spread'])}" if row["change_spread"] is not None else ""
+        parts.append(f"swap {signed(row['change_mean'], row['change_unit'])}{spread}")
     if row["same_function"]:
         parts.append({"yes": "same function", "no": "other function", "partly": "function partly"}[row["same_function"]])
     if row["swaps"]:

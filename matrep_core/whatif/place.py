@@ -19,6 +19,7 @@ from matrep_core.whatif.newcomers import NewFormulas, joined, new_formulas, orde
 from matrep_core.whatif.placing import Placer
 from matrep_core.whatif.region import Region, posterior, prior_region
 from matrep_core.whatif.report import plain_rows
+from matrep_core.wording import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +124,8 @@ def place_report(run: Run, new: FormulaSet) -> tuple[list[dict[str, Any]], str]:
         for row in each.stand_ins.head(5).itertuples():
             lines.append(f"  like {row.material}: probability {row.probability:.0%}" + (f", {row.function}" if row.function else ""))
         for row in each.predictions.head(20).itertuples():
-            unit = f" {row.unit}" if row.unit else ""
-            was = f", measured {row.measured:.4g}" if math.isfinite(row.measured) else ""
-            lines.append(f"  {row.formula_id}: {row.predicted:.4g}{unit}, 80 % interval {row.low80:.4g} to {row.high80:.4g}{was}")
+            was = f", measured {measured(row.measured)}" if math.isfinite(row.measured) else ""
+            lines.append(f"  {row.formula_id}: {measured(row.predicted, row.unit)}, 80 % interval {measured(row.low80)} to {measured(row.high80)}{was}")
         if len(each.teaches):
             lines.append(f"  measure {each.teaches['formula_id'].iloc[0]} next: it would teach most")
     rows = [

@@ -12,6 +12,7 @@ import pandas as pd
 from matrep_core.runs.store import Run
 from matrep_core.whatif.bench import Bench
 from matrep_core.whatif.substitute import Swap, Wish, candidates, side_by_side, swap
+from matrep_core.wording import give_or_take, measured, signed
 
 UNSURE = "Unsure: the interval is wider than the spread of all training values. Measure before you rely on it."
 
@@ -68,9 +69,8 @@ def _told(found: Swap, bench: Bench, formula_id: str, old: str, new: str) -> lis
     lines = [UNSURE] if found.unsure else []
     lines.append(f"{new} for {old} in {formula_id}:")
     for row in found.told.to_dict("records"):
-        unit = f" {row['unit']}" if row["unit"] else ""
-        was = f", measured {row['measured']:.4g}" if math.isfinite(row["measured"]) else ""
-        lines.append(f"  {row['property']}: {row['before']:.4g} -> {row['after']:.4g}{unit} ({_change(row)}){was}; {_interval(row)}")
+        was = f", measured {measured(row['measured'])}" if math.isfinite(row["measured"]) else ""
+        lines.append(f"  {row['property']}: {measured(row['before'])} -> {measured(row['after'], row['unit'])} ({_change(row)}){was}; {_interval(row)}")
         for each in found.drivers[found.drivers["property"] == row["property"]].itertuples():
             lines.append(f"    {each.step}: {each.sd:+.2f} standard deviations")
     for row in side_by_side(bench, found.before, found.after).itertuples():
@@ -83,8 +83,7 @@ def _in_words(bench: Bench, row: dict[str, Any]) -> str:
     parts = []
     for asked in bench.asked:
         one = {name: row[f"{asked.name} {name}"] for name in ("before", "after", "low80", "high80", "change", "spread")}
-        unit = f" {asked.unit}" if asked.unit else ""
-        parts.append(f"{asked.name} {one['after']:.4g}{unit} ({_change({**one, 'change unit': asked.change_unit})}), {_interval(one)}")
+        parts.append(f"{asked.name} {measured(one['after'], asked.unit)} ({_change({**one, 'change unit': asked.change_unit})}), {_interval(one)}")
     parts.append(f"support {row['support']}")
     if row["function"]:
         parts.append(row["function"])
@@ -94,13 +93,12 @@ def _in_words(bench: Bench, row: dict[str, Any]) -> str:
 
 
 def _change(row: dict[str, Any]) -> str:
-    unit = row["change unit"] if row["change unit"] == "%" else f" {row['change unit']}".rstrip()
-    spread = f" ± {row['spread']:.2g} between models" if math.isfinite(row["spread"]) else ""
-    return f"{row['change']:+.3g}{unit}{spread}"
+    spread = f" {give_or_take(row['spread'])} between models" if math.isfinite(row["spread"]) else ""
+    return signed(row["change"], row["change unit"]) + spread
 
 
 def _interval(row: dict[str, Any]) -> str:
-    return f"80 % interval {row['low80']:.4g} to {row['high80']:.4g}" if math.isfinite(row["low80"]) else "no interval: one model alone"
+    return f"80 % interval {measured(row['low80'])} to {measured(row['high80'])}" if math.isfinite(row["low80"]) else "no interval: one model alone"
 
 
 def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from matrep_core.views import background
 from matrep_core.views.background import Arrays, Progress
 from matrep_core.views.cache import cache_path, content_key, read_cached, write_cached
 from matrep_core.whatif.merge import Groups, checked, merged
+from matrep_core.wording import measured
 
 SPLITS = Bound(1, 50)
 FRAMES = 2  # the least: nobody looks at these runs
@@ -151,9 +152,9 @@ def _root_mean(squares: np.ndarray) -> float:
 
 
 def _sentence(run: Run, groups: Groups, rows: list[tuple[str, Comparison]]) -> str:
-    codes, unit = sum(len(olds) for olds in groups.values()), f" {run.unit}" if run.unit else ""
+    codes = sum(len(olds) for olds in groups.values())
     first = rows[0][1]
-    what = f"{codes} codes became {len(groups)}; the mean absolute eval error of {run.settings.property} went from {first.their_error:.4g} to {first.our_error:.4g}{unit}"
+    what = f"{codes} codes became {len(groups)}; the mean absolute eval error of {run.settings.property} went from {measured(first.their_error)} to {measured(first.our_error, run.unit)}"
     if first.low is None or first.high is None:
         return f"Not known: {what} on one split, and one split cannot tell a difference from noise. Add splits."
     percent = 100 / first.their_error if first.their_error else 0.0

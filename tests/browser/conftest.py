@@ -20,14 +20,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.browser.serving import ARGUMENTS, ROOT, SIZE, Served, chromium_path, running, watched
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test here that fails is tried once more, and the summary names it; one that is wrong fails twice.
+# What Playwright says when it waited in vain, as for a click that fell into a redraw and was lost.
+WAITED_IN_VAIN = [r"Timeout \d+ms exceeded", r"(Locator|Page)[^\n]* expected to"]
 
-    A click that falls into a redraw of a busy machine is lost, which says nothing of the app.
-    """
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test here that waited in vain is tried once more, and the summary names it; one that is wrong fails."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=WAITED_IN_VAIN))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from matrep_core.formulas.storage import save_dataset
 from matrep_core.runs.store import Run, list_runs, open_run
 from matrep_core.similarity.evidence import similarity_of
-from matrep_ui.charts import measured
+from matrep_core.wording import measured
 from tests.browser.serving import ROOT, Served, running, taken, unfold, watched_page
 from tests.browser.test_data_page import open_data, upload
 from tests.browser.test_explore_pages import address_of, download, search
