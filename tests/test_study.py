@@ -24,6 +24,7 @@ from matrep_core.runs.store import Run, open_run
 from matrep_core.settings import from_recipe
 from matrep_core.study import fit_many, make_study, plan_of, run_study
 from matrep_core.training import prepare
+from matrep_core.wording import measured
 from tests.conftest import PROJECT
 
 LONE = {"members": 0, "blend": "no"}
@@ -331,7 +332,7 @@ def test_the_command_prints_the_table(data_folder, tmp_path):
     assert len(list((tmp_path / "study" / "runs").iterdir())) == 8
     again = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0 and "[1]" not in again.stderr  # nothing trained
-    assert f"{document['rows'][0]['eval']:.4g}" in again.stdout
+    assert measured(document["rows"][0]["eval"]) in again.stdout
     refused = subprocess.run(command(data_folder, tmp_path / "x", "--entries", "2,four"), cwd=PROJECT, capture_output=True, text=True)
     assert refused.returncode == 1 and "entries" in refused.stderr and "Traceback" not in refused.stderr
 

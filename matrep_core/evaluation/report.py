@@ -11,6 +11,7 @@ from matrep_core.errors import NotThere
 from matrep_core.evaluation.comparison import in_words as comparison_in_words
 from matrep_core.evaluation.diagnosis import flattery
 from matrep_core.evaluation.results import ALONE, LAST, PARTS, PREDICTOR, VECTORS, Study, best_baseline, best_model, paired, table
+from matrep_core.wording import measured
 
 USUAL_ENTRIES = 10
 
@@ -76,8 +77,8 @@ def in_words(document: dict[str, Any]) -> str:
         step = f"{row['step']:8,.0f}" if row["step"] is not None else " " * 8
         line = f"{row['model']:25} {row['activation']:10} {row['n_entries'] or '':>9} {row['splits']:6} {step}"
         for part in PARTS:
-            spread = f" ± {row[f'{part}_sd']:<7.3g}" if row[f"{part}_sd"] is not None else " " * 10
-            line += f" {row[part]:>9.4g}{spread}"
+            spread = f" ± {measured(row[f'{part}_sd']):<8}" if row[f"{part}_sd"] is not None else " " * 11
+            line += f" {measured(row[part]):>9}{spread}"
         lines.append(line.rstrip())
     if not document["rows"]:
         lines = ["No run of this study is done yet."]
