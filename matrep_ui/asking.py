@@ -22,7 +22,7 @@ from matrep_core.whatif.everywhere import cliffs, replaced
 from matrep_core.whatif.place import Placement, place
 from matrep_core.whatif.substitute import Swap, Wish, candidates, swap
 from matrep_core.wording import give_or_take, measured, signed
-from matrep_ui.charts import with_unit
+from matrep_ui.charts import FOUR_DIGITS, with_unit
 from matrep_ui.looking import amount_range, similarity
 
 
@@ -149,6 +149,25 @@ def candidates_in_words(table: pd.DataFrame, bench: Bench) -> pd.DataFrame:
     shown["seen amounts (weight-%)"] = [amount_range(a, b, unit="") for a, b in zip(table["low"], table["high"], strict=True)]
     shown["mind"] = table["warnings"]
     return shown
+
+
+KINDS = {
+    "measured": "measured", "predicted": "predicted", "before": "before", "after": "after",
+    "low80": "80 % from", "high80": "80 % to", "low95": "95 % from", "high95": "95 % to",
+}  # fmt: skip
+
+
+def value_columns(unit: str, name: str = "") -> dict[str, Any]:
+    """How a table shows the values of the property ``name`` in its columns "name before" and so on: four digits, and the unit."""
+    return {
+        f"{name} {kind}".strip(): st.column_config.NumberColumn(with_unit(f"{name} {words}".strip(), unit), format=FOUR_DIGITS)
+        for kind, words in KINDS.items()
+    }
+
+
+def asked_columns(bench: Bench) -> dict[str, Any]:
+    """``value_columns`` of every property that is asked for."""
+    return {column: shown for asked in bench.asked for column, shown in value_columns(asked.unit, asked.name).items()}
 
 
 def told_in_words(found: Swap) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from matrep_core.whatif.lookalikes import Group, Proposal, propose
 from matrep_core.whatif.merge import Groups, checked, mapping, merged
 from matrep_core.whatif.trial import SPLITS, WORDS, answer, start, verdict
 from matrep_core.wording import measured, signed
+from matrep_ui.asking import value_columns
 from matrep_ui.likeness import file_name
 from matrep_ui.looking import material_labels
 from matrep_ui.page import link, plain, show_errors
@@ -158,9 +159,12 @@ def _show_outcome(run: Run, groups: Groups, found: Arrays) -> None:
     st.dataframe(_in_words(told.measures), hide_index=True)
     with st.expander("Split by split, and group by group", icon=":material/table_rows:"):
         st.write("Errors of every split; the same formulas evaluate before and after.")
-        st.dataframe(told.splits, hide_index=True)
+        st.dataframe(told.splits, hide_index=True, column_config={c: w for name in told.measures["measure"] for c, w in value_columns("", name).items()})
         st.write(f"Mean absolute error{plain(f' ({run.unit})') if run.unit else ''} of the measurements whose formula holds a code of the group, over all splits.")
-        st.dataframe(told.groups.rename(columns={"new_code": "new code", "old_codes": "old codes"}), hide_index=True, placeholder="none evaluated")
+        st.dataframe(
+            told.groups.rename(columns={"new_code": "new code", "old_codes": "old codes"}), hide_index=True, placeholder="none evaluated",
+            column_config=value_columns(run.unit),
+        )  # fmt: skip
     downloads(told.splits, file_name("merge splits", run.settings.property, run), key="merge splits")
 
 

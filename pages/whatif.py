@@ -15,8 +15,8 @@ from matrep_core.whatif.report import plan_of
 from matrep_core.whatif.substitute import AMOUNTS, Swap, Wish, side_by_side
 from matrep_core.wording import measured
 from matrep_ui.asking import (
-    bench_of, candidates_in_words, candidates_of, cliffs_of, further_runs, placed, region_picture, replaced_of, suggested, swap_of,
-    told_in_words,
+    asked_columns, bench_of, candidates_in_words, candidates_of, cliffs_of, further_runs, placed, region_picture, replaced_of, suggested,
+    swap_of, told_in_words, value_columns,
 )  # fmt: skip
 from matrep_ui.charts import FOUR_DIGITS, with_unit
 from matrep_ui.likeness import file_name
@@ -172,6 +172,7 @@ def everywhere(bench: Bench) -> None:
             "amount": st.column_config.NumberColumn("amount (weight-%)", format=FOUR_DIGITS),
             "breaks": st.column_config.TextColumn("breaks by"),
             "by": st.column_config.NumberColumn("how far", format="%.2f", help="1 = just at the border of what is allowed."),
+            **asked_columns(bench),
         },
     )  # fmt: skip
     downloads(table, file_name("everywhere", old, bench.run), key="everywhere")
@@ -255,10 +256,9 @@ def aim(bench: Bench) -> None:
             f"None of these reaches what you want: the nearest stays {found[-1].away:.2f} standard deviations away. Allow more changes or wider bounds.",
             icon=":material/flag:",
         )  # fmt: skip
-    numbers = {name: st.column_config.NumberColumn(format=FOUR_DIGITS) for name in table.columns if name.endswith((" before", " after", " low80", " high80"))}
     st.dataframe(
         table, hide_index=True,
-        column_config={**numbers, "cost": st.column_config.NumberColumn(format=FOUR_DIGITS), "away": st.column_config.NumberColumn(format="%.2f")},
+        column_config={**asked_columns(bench), "cost": st.column_config.NumberColumn(format=FOUR_DIGITS), "away": st.column_config.NumberColumn(format="%.2f")},
     )  # fmt: skip
     number = st.selectbox("Look at", range(len(found)), format_func=[", ".join(each.changes) for each in found].__getitem__, index=len(found) - 1)
     show_swap(bench, found[number].swap, name, "Other amounts of " + ", ".join(found[number].changes))
@@ -294,13 +294,17 @@ def show_places(bench: Bench) -> None:
         )  # fmt: skip
     with right:
         st.altair_chart(region_picture(bench.run, one))
+    columns = {"formula_id": "formula", "amount": st.column_config.NumberColumn("amount (weight-%)", format=FOUR_DIGITS)}
     st.write("**Predictions**")
-    st.dataframe(one.predictions, hide_index=True, placeholder="not measured")
+    st.dataframe(one.predictions, hide_index=True, placeholder="not measured", column_config={**columns, **value_columns("")})
     downloads(one.predictions, file_name("placed", one.code, bench.run), key="placed")
     if len(one.teaches):
         st.write("**Measure next**: the formula that would teach most about it stands first.")
         shown = one.teaches[["formula_id", "amount", "predicted", "low80", "high80", "teaches"]]
-        st.dataframe(shown, hide_index=True, column_config={"teaches": st.column_config.NumberColumn("teaches (SD)", format="%.3f")})
+        st.dataframe(
+            shown, hide_index=True,
+            column_config={**columns, **value_columns(bench.run.unit), "teaches": st.column_config.NumberColumn("teaches (SD)", format="%.3f")},
+        )  # fmt: skip
         downloads(one.teaches, file_name("next", one.code, bench.run), key="next")
 
 
